@@ -1,0 +1,1 @@
+"""Yardsticks: the production code measured against named peers and limits."""

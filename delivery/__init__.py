@@ -1,0 +1,1 @@
+"""Getting a message out, and reading what comes back."""

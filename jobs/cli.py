@@ -1,0 +1,107 @@
+"""The `germane` command. Subcommands are imported only when they run: `germane --help` must not load scikit-learn."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "init": ("jobs.init", "init", "Make or migrate the database and write config.toml."),
+    "demo": ("jobs.demo", "demo", "Run the example network's weekly edition and show every mail."),
+    "serve": ("jobs.serve", "serve", "Run the pages and the schedule in one process."),
+    "run": ("jobs.run", "run", "Run the weekly edition: compose it, then send it."),
+    "send": ("jobs.send", "send", "Send what is due in the outbox."),
+    "receive": ("jobs.receive", "receive", "Take one mail from standard input and do what it asks (leaving)."),
+    "networks": ("jobs.networks", "networks", "Add, list and change networks."),
+    "members": ("jobs.members", "members", "Import, add, show, list, export and remove members."),
+    "items": ("jobs.items", "items", "Post, import, list, show and withdraw items."),
+    "topics": ("jobs.topics", "topics", "Import and list a network's topics."),
+    "preview": ("jobs.preview", "preview", "Show the digest a member would get now."),
+    "explain": ("jobs.explain", "explain", "Show how a member's match with an item came about, term by term."),
+    "thresholds": ("jobs.thresholds", "thresholds", "Show and set the matches below which nothing is sent."),
+    "status": ("jobs.status", "status", "Show editions, their counts and the outbox."),
+    "doctor": ("jobs.doctor", "doctor", "Check configuration, database, templates and mail server; say what to do."),
+    "evaluate": ("jobs.evaluate", "evaluate", "Measure matching and selection on a labelled corpus."),
+}
+
+EXIT_CODES = """
+\b
+Exit codes:
+  0  done
+  1  done in part: something failed or is still waiting, and was named
+  2  the command was called wrongly
+  3  the configuration cannot be used
+  4  some rows or files were rejected; the rest went in
+  5  the database cannot be used now
+  6  the mail server cannot be reached; everything stays in the outbox
+"""
+
+PARTLY, MISUSED, MISCONFIGURED, REJECTED, DATABASE, MAIL_SERVER = 1, 2, 3, 4, 5, 6
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and short texts without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[name]
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Settings file (default: config.toml).")
+@click.version_option(package_name="germane")
+@click.pass_context
+def germane(ctx: click.Context, config: Path | None) -> None:
+    """Germane: each member of a network gets one short mail with the few items that fit them, or nothing.
+
+    Example: germane demo
+    """
+    ctx.obj = config
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a problem with a name becomes one clear message and an exit code, never a traceback."""
+    try:
+        germane.main(arguments, standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(MISUSED)
+    except click.Abort:
+        _fail("stopped; everything done so far is kept", PARTLY)
+    except Exception as error:
+        code = _exit_code(error)
+        if code is None:
+            raise
+        _fail(str(error), code)
+
+
+def _exit_code(error: Exception) -> int | None:
+    names: dict[str, Any] = {}
+    if "jobs.settings" in sys.modules:
+        names[sys.modules["jobs.settings"].SettingsError] = MISCONFIGURED
+    if "store.database" in sys.modules:
+        names[sys.modules["store.database"].StoreError] = DATABASE
+    return next((code for kind, code in names.items() if isinstance(error, kind)), None)
+
+
+def _fail(message: str, code: int) -> None:
+    for line in message.splitlines():
+        click.echo(f"germane: {line}", err=True)
+    sys.exit(code)

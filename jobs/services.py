@@ -1,0 +1,59 @@
+"""The one place that reads settings and wires concrete parts together."""
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from store.database import Database
+
+ROOT = Path(__file__).parent.parent
+TEMPLATES = ROOT / "templates"
+EXAMPLE = ROOT / "example"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a job is given: settings, the database, the key that signs links, and the clock."""
+
+    settings: Settings
+    database: "Database"
+    now: Callable[[], datetime]
+
+    @property
+    def secret_key(self) -> bytes:
+        """Raises SettingsError when GERMANE_SECRET_KEY is missing or shorter than 32 characters."""
+        key = self.settings.secret_key.get_secret_value()
+        if len(key) < 32:
+            raise SettingsError(
+                "GERMANE_SECRET_KEY must be set to at least 32 characters, and kept: links in mails already sent depend on it; "
+                "`python3 -c 'import secrets; print(secrets.token_urlsafe(32))'` makes one"
+            )
+        return key.encode()
+
+
+def wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_services(config: Path | None = None, *, settings: Settings | None = None, check: bool = True) -> Services:
+    """Services on the configured database. Raises SettingsError or StoreError with what to do."""
+    from store import schema
+    from store.database import Database
+
+    settings = settings or load_settings(config)
+    database = Database(settings.database.url)
+    if check:
+        schema.check(database)
+    return Services(settings, database, wall_clock)
+
+
+def process_name() -> str:
+    """host:pid, by which a claim names its owner."""
+    return f"{platform.node()}:{os.getpid()}"

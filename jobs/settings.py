@@ -1,0 +1,223 @@
+"""Every setting: its name, default, limits and one sentence. `config.toml` is written from here, the environment overrides it."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+CONFIG_FILE = "config.toml"
+PREFIX = "GERMANE_"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Match = Annotated[float, Field(ge=0, le=100)]
+Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class SettingsError(Exception):
+    """A configuration that cannot be used. The message names the file or variable and the key."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSettings(Section):
+    url: str = Field(
+        "sqlite:///germane.db", description="Where everything is kept: sqlite:///FILE, or postgresql://USER@HOST/NAME."
+    )
+
+
+class WebSettings(Section):
+    base_url: str = Field(
+        "http://localhost:8025",
+        pattern=r"^https?://[^/\s]+(/\S*[^/\s])?$",
+        description="The address members reach the pages at, as it stands in every mail, without a slash at the end; https outside a trial.",
+    )
+    host: str = Field("127.0.0.1", description="The address `germane serve` listens on.")
+    port: int = Field(8025, ge=1, le=65535, description="The port `germane serve` listens on.")
+
+
+class SmtpSettings(Section):
+    host: str = Field("localhost", description="The mail server that takes the messages.")
+    port: int = Field(25, ge=1, le=65535, description="Its port.")
+    security: Literal["auto", "tls", "starttls", "none"] = Field(
+        "auto",
+        description="auto: STARTTLS is required unless the server is on this machine; tls: from the first octet; none: never.",
+    )
+    username: str = Field("", description="User name for AUTH; the password comes from GERMANE_SMTP__PASSWORD only.")
+    password: SecretStr = Field(SecretStr(""), exclude=True, description="From the environment only.")
+    local_hostname: str = Field("", description="The name to say in EHLO; empty means this machine's.")
+    connections: int = Field(10, ge=1, le=100, description="Connections kept open at the same time.")
+    messages_per_connection: Positive = Field(
+        1000, description="Messages after which a connection is closed and opened anew."
+    )
+    rate_per_s: float = Field(
+        0, ge=0, description="Most messages a second over all connections; 0 means as fast as the server takes them."
+    )
+    timeout_s: Seconds = Field(
+        300, description="How long to wait for a reply to a command (RFC 5321 4.5.3.2 asks 300)."
+    )
+    final_dot_timeout_s: Seconds = Field(
+        600, description="How long to wait for the reply to the final dot (RFC 5321 4.5.3.2.6 asks 600)."
+    )
+    connect_timeout_s: Seconds = Field(30, description="How long to wait for a connection.")
+
+
+class SendingSettings(Section):
+    batch: int = Field(200, ge=1, le=1000, description="Messages claimed in one transaction.")
+    lease_s: Seconds = Field(
+        900,
+        description="How long a claim holds when its process is not heard of; longer than smtp.final_dot_timeout_s.",
+    )
+    first_retry_s: Seconds = Field(
+        1800,
+        description="Wait after the first temporary failure; it doubles each time (RFC 5321 4.5.4.1 asks 30 minutes).",
+    )
+    give_up_after_h: Seconds = Field(
+        96, description="Hours after which a message that is still refused for now is given up."
+    )
+
+
+class MatchingSettings(Section):
+    threshold: Match = Field(
+        33, description="The match, 0 to 100, below which an item is not sent, where a network sets none."
+    )
+    candidates: int = Field(32, ge=1, le=1000, description="Best-scoring items kept for each member before selection.")
+    background_items: Positive = Field(
+        20000, description="Most recent items of the network the vocabulary is learnt from."
+    )
+
+
+class DigestSettings(Section):
+    items: int = Field(
+        6, ge=1, le=50, description="Most items in one digest, where neither network nor member sets fewer."
+    )
+    max_item_age_days: Positive = Field(28, description="Items published longer ago are not sent any more.")
+    shard: int = Field(5000, ge=1, description="Members composed in one transaction.")
+
+
+class ImportSettings(Section):
+    batch: int = Field(2000, ge=1, le=20000, description="Rows written in one transaction.")
+    max_bytes: Positive = Field(20_000_000, description="Most octets read from an http(s) address.")
+    timeout_s: Seconds = Field(20, description="Most seconds to wait for an http(s) address.")
+
+
+class ScheduleSettings(Section):
+    tick_s: Seconds = Field(30, description="How often `germane serve` looks whether an edition or a message is due.")
+    grace_h: Seconds = Field(72, description="An edition missed by more hours than this is not caught up.")
+    lease_s: Seconds = Field(120, description="How long an edition stays with a process that is not heard of.")
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe message that is logged."
+    )
+
+
+class Settings(BaseSettings):
+    """All settings. Environment variables win over config.toml: GERMANE_SMTP__HOST is smtp.host."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    database: DatabaseSettings = DatabaseSettings()
+    web: WebSettings = WebSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    sending: SendingSettings = SendingSettings()
+    matching: MatchingSettings = MatchingSettings()
+    digest: DigestSettings = DigestSettings()
+    imports: ImportSettings = ImportSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    log: LogSettings = LogSettings()
+    secret_key: SecretStr = Field(
+        SecretStr(""), exclude=True, description="Signs the links in mails; from the environment only."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], env_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Settings from `path` (a file that need not exist unless it is named) and the environment.
+
+    Raises SettingsError for a file that is not TOML, an unknown key, a wrong type or an impossible value.
+    """
+    named = path or (Path(os.environ[PREFIX + "CONFIG"]) if os.environ.get(PREFIX + "CONFIG") else None)
+    file = named or Path(CONFIG_FILE)
+    if named and not named.is_file():
+        raise SettingsError(f"{file}: there is no such file; `germane init` writes one")
+    _check_file(file)
+    _check_environment()
+    try:
+        return type("FileSettings", (Settings,), {"model_config": Settings.model_config | {"toml_file": file}})()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_problem(file, dict(e)) for e in error.errors())) from None
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"{file}: {error}") from None
+
+
+def render_config() -> str:
+    """The text of config.toml: every setting with its default and its sentence. Secrets are left out."""
+    lines = ["# Germane's settings. Environment variables win over this file: GERMANE_SMTP__HOST is smtp.host.",
+             "# Secrets come from the environment only: GERMANE_SECRET_KEY, GERMANE_SMTP__PASSWORD."]  # fmt: skip
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, Section):
+            lines += ["", f"[{name}]"]
+            lines += _section_lines(field.default)
+    return "\n".join(lines) + "\n"
+
+
+def _section_lines(section: Section) -> list[str]:
+    lines = []
+    for name, field in type(section).model_fields.items():
+        if not field.exclude:
+            lines += [f"# {field.description}", f"{name} = {_toml(getattr(section, name))}"]
+    return lines
+
+
+def _toml(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def _check_file(file: Path) -> None:
+    if not file.is_file():
+        return
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: not a TOML file: {error}") from None
+    for section, key in (("smtp", "password"), (None, "secret_key")):
+        if key in (content.get(section, {}) if section else content):
+            raise SettingsError(f"{file}: {key} is a secret; take it out of the file and set it in the environment")
+
+
+def _check_environment() -> None:
+    known = {name.upper() for name in Settings.model_fields} | {"CONFIG"}
+    for variable in os.environ:
+        if variable.startswith(PREFIX) and variable.removeprefix(PREFIX).split("__")[0].upper() not in known:
+            raise SettingsError(f"{variable}: unknown environment variable; the settings are listed in {CONFIG_FILE}")
+
+
+def _problem(file: Path, error: dict[str, Any]) -> str:
+    place = [str(part) for part in error["loc"]]
+    variable = PREFIX + "__".join(place).upper()
+    origin = f"environment variable {variable}" if variable in os.environ else str(file)
+    if error["type"] == "extra_forbidden":
+        return f"{origin}: unknown key {'.'.join(place)!r}{_nearest(place)}"
+    return f"{origin}: {'.'.join(place)} = {error['input']!r}: {error['msg'].lower()}"
+
+
+def _nearest(place: list[str]) -> str:
+    from difflib import get_close_matches
+
+    model: Any = Settings
+    for part in place[:-1]:
+        model = model.model_fields[part].annotation
+    near = get_close_matches(place[-1], list(model.model_fields), n=1)
+    return f"; did you mean {near[0]!r}?" if near else "; see the keys in a fresh file from `germane init`"

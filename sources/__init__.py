@@ -1,0 +1,1 @@
+"""Where members and items come from: files, feeds and addresses, read row by row in constant memory."""

@@ -1,0 +1,141 @@
+"""One database, SQLite or PostgreSQL: connections, transactions, bulk rows, and errors with a name."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+SQLITE_WAIT_S = 30
+
+
+class StoreError(Exception):
+    """The database cannot do what was asked now. The message says what to do."""
+
+
+class DatabaseBusy(StoreError):
+    """Another process holds the write lock for longer than we wait."""
+
+
+class DatabaseReadOnly(StoreError):
+    """The database, its disk or its user does not allow writing."""
+
+
+class Database:
+    """Opens connections lazily; `reading()` and `writing()` are the only ways in."""
+
+    def __init__(self, url: str) -> None:
+        """Raises StoreError when the address is not one of SQLite or PostgreSQL."""
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection in a transaction that sees one state of the database and is rolled back at the end."""
+        with _named_errors(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection in a transaction that commits at the end. On SQLite the write lock is taken at once (BEGIN IMMEDIATE),
+        because a transaction that reads first and writes later fails with SQLITE_BUSY_SNAPSHOT whatever the timeout."""
+        with _named_errors(), self.engine.execution_options(immediate=True).begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert plain tuples in the order of `columns`: executemany on SQLite, COPY on PostgreSQL; no object per row."""
+    if not rows:
+        return
+    dialect = connection.dialect
+    processors = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in columns]
+    if any(processors):
+        rows = [tuple(p(v) if p else v for p, v in zip(processors, row, strict=True)) for row in rows]
+    quoted = [dialect.identifier_preparer.quote(name) for name in columns]
+    target = dialect.identifier_preparer.format_table(table)
+    if dialect.name == "postgresql":
+        _copy(connection, f"COPY {target} ({', '.join(quoted)}) FROM STDIN", rows)
+    else:
+        marks = ", ".join("?" for _ in columns)
+        connection.exec_driver_sql(f"INSERT INTO {target} ({', '.join(quoted)}) VALUES ({marks})", list(rows))  # noqa: S608
+
+
+def _copy(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() not in {"sqlite", "postgresql"}:
+            raise StoreError(
+                f"database.url names {parsed.get_backend_name()!r}; use sqlite:///FILE or postgresql://HOST/NAME"
+            )
+        engine = create_engine(parsed, **_options(parsed.get_backend_name()))
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise StoreError(
+            "database.url is not a database address; use sqlite:///FILE or postgresql://HOST/NAME"
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _options(backend: str) -> dict[str, Any]:
+    if backend == "sqlite":
+        return {"connect_args": {"timeout": SQLITE_WAIT_S, "check_same_thread": False}}
+    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, so that migrations and claims are true transactions
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        named = _named(error)
+        if named is None:
+            raise
+        raise named from error
+
+
+def _named(error: DBAPIError) -> StoreError | None:
+    text = str(error.orig).lower()
+    if "locked" in text or "lock timeout" in text:
+        return DatabaseBusy(
+            f"the database stayed locked by another process for {SQLITE_WAIT_S} s; stop the other process or try again"
+        )
+    if "readonly" in text or "read-only" in text:
+        return DatabaseReadOnly(
+            "the database cannot be written; check the file's and folder's permissions, or the server's state"
+        )
+    if "no such table" in text or "undefinedtable" in type(error.orig).__name__.lower():
+        return StoreError("the database has no tables of this version yet; run `germane init`")
+    if "full" in text and "disk" in text:
+        return StoreError("the disk that holds the database is full; free some space and run the command again")
+    if error.connection_invalidated or "unable to open" in text or "connection" in text:
+        return StoreError(
+            f"the database cannot be reached: {str(error.orig).strip().splitlines()[0]}; check database.url"
+        )
+    return None

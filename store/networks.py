@@ -1,0 +1,80 @@
+"""Networks: the communities of one installation."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from store.database import StoreError
+from store.identifiers import new_public_id
+from store.tables import Network as NetworkRow
+
+TABLE = NetworkRow.__table__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A community as plain values. None in a threshold or a cap means "as the settings have it"; weekday 0 is Monday."""
+
+    slug: str
+    name: str
+    description: str = ""
+    language: str = "en"
+    time_zone: str = "Europe/London"
+    weekday: int = 0
+    hour: int = 7
+    minute: int = 30
+    sender_name: str = ""
+    sender_address: str = ""
+    reply_to: str = ""
+    postal_address: str = ""
+    list_id: str = ""
+    threshold: float | None = None
+    kind_thresholds: dict[str, float] = field(default_factory=dict)
+    items_per_digest: int | None = None
+    key: int = 0
+    public_id: str = ""
+
+
+def add(connection: Connection, network: Network, now: datetime) -> Network:
+    """Store a new network. Raises StoreError when its slug is taken."""
+    if connection.execute(select(TABLE.c.id).where(TABLE.c.slug == network.slug)).first():
+        raise StoreError(f"there is a network {network.slug!r} already; choose another slug")
+    connection.execute(insert(TABLE).values(**_columns(network), public_id=new_public_id(), created_at=now))
+    return find(connection, network.slug)
+
+
+def change(connection: Connection, slug: str, **changes: Any) -> Network:
+    """Change some columns of a network and return it as it is now."""
+    found = find(connection, slug)
+    if changes:
+        connection.execute(update(TABLE).where(TABLE.c.id == found.key).values(**changes))
+    return find(connection, slug)
+
+
+def every(connection: Connection) -> list[Network]:
+    return [_network(row) for row in connection.execute(select(TABLE).order_by(TABLE.c.id)).mappings()]
+
+
+def find(connection: Connection, slug: str = "") -> Network:
+    """The network with this slug, or the only one when no slug is given. Raises StoreError when that names none."""
+    networks = every(connection)
+    slugs = ", ".join(n.slug for n in networks) or "none; `germane init` or `germane networks add` makes one"
+    if slug:
+        for network in networks:
+            if network.slug == slug:
+                return network
+        raise StoreError(f"there is no network {slug!r}; there are: {slugs}")
+    if len(networks) == 1:
+        return networks[0]
+    raise StoreError(f"say which network with --network; there are: {slugs}")
+
+
+def _columns(network: Network) -> dict[str, Any]:
+    return {c.name: getattr(network, c.name) for c in TABLE.c if c.name not in {"id", "public_id", "created_at"}}
+
+
+def _network(row: Any) -> Network:
+    values = {name: row[name] for name in Network.__slots__ if name not in {"key"}}
+    return Network(**values, key=row["id"])

@@ -1,0 +1,39 @@
+"""Bringing a database to this version's tables, with Alembic."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from store.database import Database, StoreError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(database: Database) -> None:
+    """Create or migrate every table, in one transaction: two processes at once, or a failure half-way, do no harm."""
+    with database.writing() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def check(database: Database) -> None:
+    """Raises StoreError unless the database has exactly the tables of this version."""
+    with database.reading() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    if found is None:
+        raise StoreError("the database has no tables yet; run `germane init`")
+    if found != wanted:
+        raise StoreError(
+            f"the database is at version {found}, this Germane needs {wanted}; run `germane init` to migrate it"
+        )
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config

@@ -1,0 +1,322 @@
+"""The tables, as SQLModel classes. Only this room sees their rows; hot paths use the Core tables behind them."""
+
+from datetime import date, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+)
+from sqlmodel import Field, SQLModel
+
+from digest.items import KINDS, STATES
+from profiles.member import CADENCES, ROLES, STATUSES
+from store.types import Lines, UtcDateTime
+
+EDITION_STATES = ("opened", "composed", "released", "finished")
+DIGEST_STATES = ("planned", "composed", "skipped")
+OUTBOX_STATES = ("planned", "claimed", "handed_over", "deferred", "refused", "uncertain", "cancelled")
+
+Key = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only for a column that is declared INTEGER."""
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata: MetaData = SQLModel.metadata
+
+
+def _one_of(column: str, words: tuple[str, ...]) -> CheckConstraint:
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def _key() -> Any:
+    return Field(default=None, sa_column=Column("id", Key, primary_key=True, autoincrement=True))
+
+
+def _to(target: str, **options: Any) -> Any:
+    return Field(sa_column=Column(Key, ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=False, **options))
+
+
+def _lines() -> Any:
+    return Field(default=(), sa_column=Column(Lines, nullable=False, server_default=""))
+
+
+def _time(*, nullable: bool = True, **options: Any) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable, **options))
+
+
+def _text() -> Any:
+    return Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+
+
+class Network(SQLModel, table=True):
+    """A community. None in a threshold or a cap means "as config.toml has it"."""
+
+    id: int | None = _key()
+    public_id: str = Field(unique=True)
+    slug: str = Field(unique=True)
+    name: str
+    description: str = _text()
+    language: str = "en"
+    time_zone: str = "Europe/London"
+    weekday: int = 0
+    hour: int = 7
+    minute: int = 30
+    sender_name: str = ""
+    sender_address: str = ""
+    reply_to: str = ""
+    postal_address: str = _text()
+    list_id: str = ""
+    threshold: float | None = None
+    kind_thresholds: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    items_per_digest: int | None = None
+    created_at: datetime = _time(nullable=False)
+
+
+class Member(SQLModel, table=True):
+    """A person in one network: status, profile and preferences side by side, because every run reads them together."""
+
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("network_id", "address_key"),
+        _one_of("status", STATUSES),
+        _one_of("role", ROLES),
+        _one_of("cadence", CADENCES),
+        Index("ix_member_address_key", "address_key"),
+    )
+
+    id: int | None = _key()
+    public_id: str = Field(unique=True)
+    network_id: int = _to("network")
+    address: str
+    address_key: str
+    name: str = ""
+    status: str = "active"
+    role: str = "member"
+    stated: str = _text()
+    chosen: tuple[str, ...] = _lines()
+    profession: str = ""
+    setting: str = ""
+    organisation: str = ""
+    organisation_type: str = ""
+    region: str = ""
+    country: str = ""
+    languages: tuple[str, ...] = _lines()
+    cadence: str = "weekly"
+    weekday: int | None = None
+    hour: int | None = None
+    time_zone: str = ""
+    items_per_digest: int | None = None
+    muted_kinds: tuple[str, ...] = _lines()
+    muted_topics: tuple[str, ...] = _lines()
+    muted_posters: tuple[str, ...] = _lines()
+    paused_until: date | None = None
+    urgent: bool = False
+    language: str = ""
+    joined_at: datetime = _time(nullable=False)
+    left_at: datetime | None = _time()
+    updated_at: datetime = _time(nullable=False)
+
+
+class Consent(SQLModel, table=True):
+    """Who agreed to what, when, how and in which words; leaving is recorded here too. Never updated."""
+
+    id: int | None = _key()
+    member_id: int = _to("member", index=True)
+    action: str
+    """joined, left, paused or resumed."""
+    basis: str = ""
+    """How: an import with its file name, the command line, a page, a one-click POST, a mail."""
+    wording: str = _text()
+    at: datetime = _time(nullable=False)
+
+
+class Topic(SQLModel, table=True):
+    __table_args__: ClassVar[Any] = (UniqueConstraint("network_id", "key"),)
+
+    id: int | None = _key()
+    network_id: int = _to("network")
+    key: str
+    label: str
+    description: str = _text()
+    parent: str = ""
+    synonyms: tuple[str, ...] = _lines()
+
+
+class Item(SQLModel, table=True):
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("network_id", "external_id"),
+        _one_of("kind", KINDS),
+        _one_of("state", STATES),
+        Index("ix_item_network_id_state_published_at", "network_id", "state", "published_at"),
+    )
+
+    id: int | None = _key()
+    public_id: str = Field(unique=True)
+    network_id: int = _to("network")
+    external_id: str
+    kind: str = "news"
+    title: str
+    body: str = _text()
+    summary: str = _text()
+    url: str = _text()
+    poster: str = ""
+    topics: tuple[str, ...] = _lines()
+    language: str = ""
+    audience: dict[str, list[str]] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    state: str = "published"
+    deadline: datetime | None = _time()
+    event_at: datetime | None = _time()
+    expires_at: datetime | None = _time()
+    published_at: datetime | None = _time()
+    created_at: datetime = _time(nullable=False)
+    updated_at: datetime = _time(nullable=False)
+
+
+class Edition(SQLModel, table=True):
+    """One run of a network's digest for one slot (a local ISO week). The unique key makes it run once and only once."""
+
+    __table_args__: ClassVar[Any] = (UniqueConstraint("network_id", "slot"), _one_of("state", EDITION_STATES))
+
+    id: int | None = _key()
+    public_id: str = Field(unique=True)
+    network_id: int = _to("network")
+    slot: str
+    state: str = "opened"
+    as_of: datetime = _time(nullable=False)
+    """The moment the edition is composed for: what is open, due and paused is decided by it, also after a restart."""
+    owner: str = ""
+    """The process that holds the edition, as host:pid:start; empty when nobody does."""
+    lease_until: datetime | None = _time()
+    members_considered: int = 0
+    digests: int = 0
+    skipped: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    settings: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    finished_at: datetime | None = _time()
+
+
+class EditionModel(SQLModel, table=True):
+    """The fitted vector space of an edition, kept so that each score can be explained later."""
+
+    __tablename__: ClassVar[Any] = "edition_model"
+
+    edition_id: int = _to("edition", primary_key=True)
+    sha256: str
+    model: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class EditionItem(SQLModel, table=True):
+    """The items an edition could choose from, frozen when it opened."""
+
+    __tablename__: ClassVar[Any] = "edition_item"
+
+    edition_id: int = _to("edition", primary_key=True)
+    item_id: int = _to("item", primary_key=True)
+
+
+class Digest(SQLModel, table=True):
+    """One member's part of an edition: planned when the audience is frozen, then composed, or skipped with a reason."""
+
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("edition_id", "member_id"),
+        _one_of("state", DIGEST_STATES),
+        Index("ix_digest_edition_id_state", "edition_id", "state"),
+        Index("ix_digest_member_id", "member_id"),
+    )
+
+    id: int | None = _key()
+    edition_id: int = _to("edition")
+    member_id: int = _to("member")
+    state: str = "planned"
+    reason: str = ""
+    items: int = 0
+    below_threshold: int = 0
+    """How many open items that the member may receive had some match, but under the threshold."""
+    threshold: float | None = None
+
+
+class DigestItem(SQLModel, table=True):
+    """A chosen item, best first. The unique key (member, item) makes a repeat impossible, in this edition and in any other."""
+
+    __tablename__: ClassVar[Any] = "digest_item"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("member_id", "item_id"),
+        Index("ix_digest_item_item_id", "item_id"),
+    )
+
+    digest_id: int = _to("digest", primary_key=True)
+    rank: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    member_id: int = _to("member")
+    item_id: int = _to("item")
+    score: float
+    match: float
+    reason: list[Any] = Field(sa_column=Column(JSON, nullable=False))
+    """The terms behind the score, heaviest first: [[label, weight, source], ...]."""
+
+
+class LeftOut(SQLModel, table=True):
+    """An item that passed the member's threshold and was left out all the same, with the named reason."""
+
+    __tablename__: ClassVar[Any] = "left_out"
+
+    digest_id: int = _to("digest", primary_key=True)
+    item_id: int = _to("item", primary_key=True)
+    reason: str
+    score: float
+    match: float
+
+
+class Outbox(SQLModel, table=True):
+    """A composed digest that the mail server has not yet taken responsibility for, or what became of it."""
+
+    __table_args__: ClassVar[Any] = (
+        _one_of("state", OUTBOX_STATES),
+        Index("ix_outbox_state_not_before", "state", "not_before"),
+        Index("ix_outbox_edition_id_state", "edition_id", "state"),
+    )
+
+    id: int | None = _key()
+    digest_id: int = _to("digest", unique=True)
+    edition_id: int = _to("edition")
+    member_id: int = _to("member", index=True)
+    message_id: str = Field(unique=True)
+    state: str = "planned"
+    reason: str = ""
+    attempts: int = 0
+    not_before: datetime = _time(nullable=False)
+    claimed_by: str = ""
+    lease_until: datetime | None = _time()
+    dot_sent: bool = False
+    """Written down before the final dot: a claim that dies with this set is in doubt, not free to send again."""
+    created_at: datetime = _time(nullable=False)
+    settled_at: datetime | None = _time()
+
+
+class Delivery(SQLModel, table=True):
+    """One attempt to hand a message over, with the server's reply."""
+
+    id: int | None = _key()
+    outbox_id: int = _to("outbox", index=True)
+    attempt: int
+    at: datetime = _time(nullable=False)
+    outcome: str
+    """handed_over, deferred, refused, uncertain or cancelled."""
+    code: int = 0
+    enhanced_status: str = ""
+    reply: str = _text()
+    route: str = ""
+    elapsed_ms: int = 0
