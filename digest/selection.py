@@ -1,0 +1,79 @@
+"""Selection: of what matches, what is sent, and why the rest is not. All members at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse as sp
+
+from digest.eligibility import Block
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What was chosen and what was left out, as parallel arrays of row (member) and column (item) indices.
+
+    Chosen pairs are sorted by member, then rank (1 is best). Left-out pairs passed the threshold; `left_block` is a Block.
+    `below` of shape (n_members,) counts the allowed items that had some match, but under the threshold.
+    """
+
+    member: Ints
+    item: Ints
+    rank: Ints
+    left_member: Ints
+    left_item: Ints
+    left_block: npt.NDArray[np.uint8]
+    below: Ints
+
+
+def select(
+    matches: sp.csr_matrix,
+    blocked: npt.NDArray[np.uint8] | None,
+    thresholds: npt.NDArray[np.floating] | float,
+    caps: npt.NDArray[np.integer] | int,
+    most_left_out: int = 32,
+) -> Selection:
+    """For each member the best-matching allowed items at or above the threshold, at most the member's cap.
+
+    `matches` is sparse of shape (n_members, n_items), values 0 to 100; `blocked` dense of the same shape (None: all allowed);
+    `thresholds` one figure or one for each item, its lower end is in; `caps` one figure or one for each member. Equal matches keep
+    the order of the items. At most `most_left_out` left-out pairs, the best-matching, are kept for each member.
+    """
+    n_members, n_items = matches.shape
+    matches = matches.tocsr()
+    row = np.repeat(np.arange(n_members), np.diff(matches.indptr))
+    column, match = matches.indices.astype(np.int64), matches.data.astype(np.float64)
+    code = np.zeros(len(row), np.uint8) if blocked is None else blocked[row, column]
+    passes = match >= np.broadcast_to(np.asarray(thresholds, dtype=np.float64), n_items)[column]
+    below = np.bincount(row[~passes & (code == Block.NONE) & (match > 0)], minlength=n_members)
+
+    row, column, match, code = row[passes], column[passes], match[passes], code[passes]
+    order = np.lexsort((column, -match, row))
+    row, column, code = row[order], column[order], code[order]
+    allowed = code == Block.NONE
+    rank = _place_within(row[allowed])
+    fits = rank <= np.broadcast_to(np.asarray(caps), n_members)[row[allowed]]
+    code[np.flatnonzero(allowed)[~fits]] = Block.OVER_BUDGET
+    left = np.flatnonzero(code != Block.NONE)
+    left = left[_place_within(row[left]) <= most_left_out]
+    return Selection(
+        member=row[allowed][fits],
+        item=column[allowed][fits],
+        rank=rank[fits],
+        left_member=row[left],
+        left_item=column[left],
+        left_block=code[left],
+        below=below,
+    )
+
+
+def _place_within(groups: Ints) -> Ints:
+    """1, 2, 3, ... within each run of equal values; `groups` is sorted."""
+    if not len(groups):
+        return np.empty(0, dtype=np.int64)
+    starts = np.flatnonzero(np.r_[True, groups[1:] != groups[:-1]])
+    lengths = np.diff(np.r_[starts, len(groups)])
+    return np.arange(1, len(groups) + 1) - np.repeat(starts, lengths)

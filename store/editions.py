@@ -1,0 +1,341 @@
+"""Editions: opened once for a slot, their audience frozen, composed shard by shard, and finished when the counts balance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from store import tables
+from store.database import insert_rows
+from store.identifiers import new_public_id
+
+EDITION = tables.Edition.__table__  # type: ignore[attr-defined]
+MODEL = tables.EditionModel.__table__  # type: ignore[attr-defined]
+EDITION_ITEM = tables.EditionItem.__table__  # type: ignore[attr-defined]
+DIGEST = tables.Digest.__table__  # type: ignore[attr-defined]
+DIGEST_ITEM = tables.DigestItem.__table__  # type: ignore[attr-defined]
+LEFT_OUT = tables.LeftOut.__table__  # type: ignore[attr-defined]
+OUTBOX = tables.Outbox.__table__  # type: ignore[attr-defined]
+MEMBER = tables.Member.__table__  # type: ignore[attr-defined]
+
+AUDIENCE_STATUSES = ("active", "paused")
+"""Members with one of these are considered in an edition; the others are not mailed at all."""
+
+WAITING = ("planned", "claimed", "deferred")
+FAILED = ("refused", "uncertain", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """An edition as plain values. `settings` are those in force when it opened."""
+
+    key: int
+    public_id: str
+    network_key: int
+    slot: str
+    state: str
+    as_of: datetime
+    owner: str
+    lease_until: datetime | None
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The balance of an edition: considered = digests + skipped + planned; digests = delivered + failed + queued."""
+
+    considered: int = 0
+    planned: int = 0
+    digests: int = 0
+    skipped: int = 0
+    delivered: int = 0
+    failed: int = 0
+    queued: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        return (
+            self.considered == self.planned + self.digests + self.skipped
+            and self.digests == self.delivered + self.failed + self.queued
+        )
+
+    @property
+    def done(self) -> bool:
+        """Nothing is left to compose or to send, and every member is accounted for."""
+        return self.balanced and not self.planned and not self.queued
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDigest:
+    """A frozen member whose digest is still to be decided, with all that deciding takes."""
+
+    digest_key: int
+    member_key: int
+    member_public_id: str
+    status: str
+    paused_until: date | None
+    cadence: str
+    stated: str
+    chosen: tuple[str, ...]
+    profession: str
+    setting: str
+    organisation: str
+    organisation_type: str
+    region: str
+    country: str
+    languages: tuple[str, ...]
+    muted_kinds: tuple[str, ...]
+    muted_topics: tuple[str, ...]
+    muted_posters: tuple[str, ...]
+    items_per_digest: int | None
+    weekday: int | None
+    hour: int | None
+    time_zone: str
+    last_digest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What one shard came to: rows in the order of the columns named beside each."""
+
+    digests: list[tuple[int, str, str, int, int]]
+    """(digest_key, state, reason, items, below_threshold)"""
+    chosen: list[tuple[int, int, int, int, float, float, list[Any]]]
+    """(digest_key, rank, member_key, item_key, score, match, reason)"""
+    left_out: list[tuple[int, int, str, float, float]]
+    """(digest_key, item_key, reason, score, match)"""
+    outbox: list[tuple[int, int, str, datetime]]
+    """(digest_key, member_key, message_id, not_before)"""
+
+
+class NotMine(Exception):
+    """Another process holds this edition now; whatever was being written was rolled back."""
+
+
+def find(connection: Connection, network_key: int, slot: str) -> Edition | None:
+    row = connection.execute(select(EDITION).where(EDITION.c.network_id == network_key, EDITION.c.slot == slot)).first()
+    return _edition(row) if row else None
+
+
+def latest(connection: Connection, network_key: int, limit: int = 10) -> list[Edition]:
+    """The network's editions, newest first."""
+    query = select(EDITION).where(EDITION.c.network_id == network_key).order_by(EDITION.c.as_of.desc()).limit(limit)
+    return [_edition(row) for row in connection.execute(query)]
+
+
+def open_once(
+    connection: Connection,
+    *,
+    network_key: int,
+    slot: str,
+    as_of: datetime,
+    item_keys: Sequence[int],
+    settings: dict[str, Any],
+) -> bool:
+    """Open the edition of a slot and freeze its items and its audience, in this transaction. False if it exists already."""
+    public_id = new_public_id()
+    values = {
+        "public_id": public_id,
+        "network_id": network_key,
+        "slot": slot,
+        "state": "opened",
+        "as_of": as_of,
+        "owner": "",
+        "settings": settings,
+        "skipped": {},
+        "digests": 0,
+        "members_considered": 0,
+    }
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(dialect.insert(EDITION).values(**values).on_conflict_do_nothing())
+    row = connection.execute(select(EDITION.c.id).where(EDITION.c.public_id == public_id)).first()
+    if row is None:
+        return False
+    insert_rows(connection, EDITION_ITEM, ("edition_id", "item_id"), [(row.id, key) for key in item_keys])
+    _resume_ended_pauses(connection, network_key, as_of)
+    considered = _freeze_audience(connection, row.id, network_key)
+    connection.execute(update(EDITION).where(EDITION.c.id == row.id).values(members_considered=considered))
+    return True
+
+
+def _resume_ended_pauses(connection: Connection, network_key: int, as_of: datetime) -> None:
+    over = and_(MEMBER.c.network_id == network_key, MEMBER.c.status == "paused", MEMBER.c.paused_until <= as_of.date())
+    connection.execute(update(MEMBER).where(over).values(status="active", paused_until=None, updated_at=as_of))
+
+
+def _freeze_audience(connection: Connection, edition_key: int, network_key: int) -> int:
+    audience = (
+        select(literal(edition_key), MEMBER.c.id, literal("planned"), literal(""), literal(0), literal(0))
+        .where(MEMBER.c.network_id == network_key, MEMBER.c.status.in_(AUDIENCE_STATUSES))
+        .order_by(MEMBER.c.id)
+    )
+    columns = ["edition_id", "member_id", "state", "reason", "items", "below_threshold"]
+    return connection.execute(insert(DIGEST).from_select(columns, audience)).rowcount
+
+
+def claim(connection: Connection, edition: Edition, owner: str, now: datetime, lease_s: float, *, dead: bool) -> bool:
+    """Take the edition if nobody holds it, its lease ran out, or (`dead`) its owner is known to be gone."""
+    free = or_(EDITION.c.owner == "", EDITION.c.owner == owner, EDITION.c.lease_until < now)
+    if dead:
+        free = or_(free, EDITION.c.owner == edition.owner)
+    taken = update(EDITION).where(EDITION.c.id == edition.key, EDITION.c.state != "finished", free)
+    return connection.execute(taken.values(owner=owner, lease_until=now + timedelta(seconds=lease_s))).rowcount == 1
+
+
+def renew(connection: Connection, edition_key: int, owner: str, now: datetime, lease_s: float) -> None:
+    """Hold the edition for another lease. Raises NotMine when another process took it over meanwhile."""
+    mine = update(EDITION).where(EDITION.c.id == edition_key, EDITION.c.owner == owner)
+    if connection.execute(mine.values(lease_until=now + timedelta(seconds=lease_s))).rowcount != 1:
+        raise NotMine(f"edition {edition_key} was taken over by another process")
+
+
+def move(connection: Connection, edition_key: int, owner: str, before: str, after: str) -> None:
+    """Change the edition's state from `before` to `after`. Raises NotMine when it is not ours or not in that state."""
+    mine = update(EDITION).where(EDITION.c.id == edition_key, EDITION.c.owner == owner, EDITION.c.state == before)
+    if connection.execute(mine.values(state=after)).rowcount != 1:
+        raise NotMine(f"edition {edition_key} is not {before!r} any more, or was taken over by another process")
+
+
+def give_back(connection: Connection, edition_key: int, owner: str) -> None:
+    mine = update(EDITION).where(EDITION.c.id == edition_key, EDITION.c.owner == owner)
+    connection.execute(mine.values(owner="", lease_until=None))
+
+
+def item_keys(connection: Connection, edition_key: int) -> list[int]:
+    query = (
+        select(EDITION_ITEM.c.item_id).where(EDITION_ITEM.c.edition_id == edition_key).order_by(EDITION_ITEM.c.item_id)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def save_model(connection: Connection, edition_key: int, model: bytes) -> None:
+    connection.execute(insert(MODEL).values(edition_id=edition_key, sha256=sha256(model).hexdigest(), model=model))
+
+
+def load_model(connection: Connection, edition_key: int) -> bytes | None:
+    """The stored vector space, or None when the edition has none yet. Raises ValueError when it was damaged."""
+    row = connection.execute(select(MODEL.c.model, MODEL.c.sha256).where(MODEL.c.edition_id == edition_key)).first()
+    if row is None:
+        return None
+    if sha256(row.model).hexdigest() != row.sha256:
+        raise ValueError(f"the stored model of edition {edition_key} does not match its checksum")
+    return bytes(row.model)
+
+
+_OF_MEMBER = [name for name in PlannedDigest.__slots__ if name in MEMBER.c]
+
+
+def planned(connection: Connection, edition_key: int, limit: int) -> list[PlannedDigest]:
+    """The next members, in the order of their keys, whose digests are still to be decided."""
+    query = (
+        select(DIGEST.c.id, MEMBER.c.id, MEMBER.c.public_id, *(MEMBER.c[name] for name in _OF_MEMBER))
+        .join_from(DIGEST, MEMBER, DIGEST.c.member_id == MEMBER.c.id)
+        .where(DIGEST.c.edition_id == edition_key, DIGEST.c.state == "planned")
+        .order_by(DIGEST.c.member_id)
+        .limit(limit)
+    )
+    rows = connection.execute(query).all()
+    if not rows:
+        return []
+    last = _last_digests(connection, rows[0][1], rows[-1][1])
+    return [PlannedDigest(*row, last_digest_at=last.get(row[1])) for row in rows]
+
+
+def _last_digests(connection: Connection, first_member: int, last_member: int) -> dict[int, datetime]:
+    query = (
+        select(DIGEST.c.member_id, func.max(EDITION.c.as_of))
+        .join_from(DIGEST, EDITION, DIGEST.c.edition_id == EDITION.c.id)
+        .join(MEMBER, MEMBER.c.id == DIGEST.c.member_id)
+        .where(DIGEST.c.member_id.between(first_member, last_member), DIGEST.c.state == "composed")
+        .where(MEMBER.c.cadence != "weekly")
+        .group_by(DIGEST.c.member_id)
+    )
+    return {member: at for member, at in connection.execute(query)}
+
+
+def sent_pairs(
+    connection: Connection, first_member: int, last_member: int, items: Sequence[int]
+) -> npt.NDArray[np.int64]:
+    """Pairs (member key, item key) already chosen in any edition, of shape (n, 2), for members in the closed range."""
+    query = select(DIGEST_ITEM.c.member_id, DIGEST_ITEM.c.item_id).where(
+        DIGEST_ITEM.c.member_id.between(first_member, last_member),
+        DIGEST_ITEM.c.item_id.in_(bindparam("items", expanding=True, literal_execute=True)),
+    )
+    rows = connection.execute(query, {"items": list(items)}).all() if items else []
+    return np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 2)
+
+
+def write(connection: Connection, edition: Edition, decided: Decided, now: datetime) -> None:
+    """Store what a shard came to, digests and outbox in this one transaction. A digest decided meanwhile raises NotMine."""
+    settle_one = (
+        update(DIGEST)
+        .where(DIGEST.c.id == bindparam("k"), DIGEST.c.state == "planned")
+        .values(state=bindparam("s"), reason=bindparam("r"), items=bindparam("n"), below_threshold=bindparam("b"))
+    )
+    rows = [dict(zip("ksrnb", digest, strict=True)) for digest in decided.digests]
+    if rows and connection.execute(settle_one, rows).rowcount not in {len(rows), -1}:
+        raise NotMine(f"edition {edition.key}: another process decided some of these digests")
+    columns = ("digest_id", "rank", "member_id", "item_id", "score", "match", "reason")
+    insert_rows(connection, DIGEST_ITEM, columns, decided.chosen)
+    insert_rows(connection, LEFT_OUT, ("digest_id", "item_id", "reason", "score", "match"), decided.left_out)
+    columns = ("digest_id", "edition_id", "member_id", "message_id", "not_before")
+    fixed = ("state", "reason", "attempts", "claimed_by", "dot_sent", "created_at")
+    outbox = [
+        (digest, edition.key, member, message_id, not_before, "planned", "", 0, "", False, now)
+        for digest, member, message_id, not_before in decided.outbox
+    ]
+    insert_rows(connection, OUTBOX, columns + fixed, outbox)
+
+
+def counts(connection: Connection, edition_key: int) -> Counts:
+    considered = connection.execute(
+        select(EDITION.c.members_considered).where(EDITION.c.id == edition_key)
+    ).scalar_one()
+    of = select(DIGEST.c.state, func.count()).where(DIGEST.c.edition_id == edition_key).group_by(DIGEST.c.state)
+    digests = {state: n for state, n in connection.execute(of)}
+    queue = select(OUTBOX.c.state, func.count()).where(OUTBOX.c.edition_id == edition_key).group_by(OUTBOX.c.state)
+    messages = {state: n for state, n in connection.execute(queue)}
+    return Counts(
+        considered=considered,
+        planned=digests.get("planned", 0),
+        digests=digests.get("composed", 0),
+        skipped=digests.get("skipped", 0),
+        delivered=messages.get("handed_over", 0),
+        failed=sum(messages.get(state, 0) for state in FAILED),
+        queued=sum(messages.get(state, 0) for state in WAITING),
+    )
+
+
+def skipped_reasons(connection: Connection, edition_key: int) -> dict[str, int]:
+    """How many members got nothing, by reason, most frequent first."""
+    query = (
+        select(DIGEST.c.reason, func.count())
+        .where(DIGEST.c.edition_id == edition_key, DIGEST.c.state == "skipped")
+        .group_by(DIGEST.c.reason)
+        .order_by(func.count().desc(), DIGEST.c.reason)
+    )
+    return {reason: n for reason, n in connection.execute(query)}
+
+
+def settle(connection: Connection, edition_key: int, now: datetime) -> Counts:
+    """Write the counts down, and finish the edition if it was released and they balance with nothing left to do."""
+    found = counts(connection, edition_key)
+    values: dict[str, Any] = {"digests": found.digests, "skipped": skipped_reasons(connection, edition_key)}
+    this = EDITION.c.id == edition_key
+    connection.execute(update(EDITION).where(this).values(**values))
+    if found.done:
+        finish = update(EDITION).where(this, EDITION.c.state == "released")
+        connection.execute(finish.values(state="finished", finished_at=now, owner="", lease_until=None))
+    return found
+
+
+def _edition(row: Row[Any]) -> Edition:
+    return Edition(
+        row.id, row.public_id, row.network_id, row.slot, row.state, row.as_of, row.owner, row.lease_until, row.settings
+    )
