@@ -299,8 +299,7 @@ def counts(connection: Connection, edition_key: int) -> Counts:
     ).scalar_one()
     of = select(DIGEST.c.state, func.count()).where(DIGEST.c.edition_id == edition_key).group_by(DIGEST.c.state)
     digests = {state: n for state, n in connection.execute(of)}
-    queue = select(OUTBOX.c.state, func.count()).where(OUTBOX.c.edition_id == edition_key).group_by(OUTBOX.c.state)
-    messages = {state: n for state, n in connection.execute(queue)}
+    messages = outbox_states(connection, edition_key)
     return Counts(
         considered=considered,
         planned=digests.get("planned", 0),
@@ -310,6 +309,12 @@ def counts(connection: Connection, edition_key: int) -> Counts:
         failed=sum(messages.get(state, 0) for state in FAILED),
         queued=sum(messages.get(state, 0) for state in WAITING),
     )
+
+
+def outbox_states(connection: Connection, edition_key: int) -> dict[str, int]:
+    """How many messages of this edition are in each state of the outbox."""
+    query = select(OUTBOX.c.state, func.count()).where(OUTBOX.c.edition_id == edition_key).group_by(OUTBOX.c.state)
+    return {state: n for state, n in connection.execute(query.order_by(OUTBOX.c.state))}
 
 
 def skipped_reasons(connection: Connection, edition_key: int) -> dict[str, int]:

@@ -36,6 +36,11 @@ class Network:
     key: int = 0
     public_id: str = ""
 
+    def threshold_for(self, kind: str, default: float) -> float:
+        """The match, 0 to 100, that an item of this kind needs: the kind's own, else the network's, else `default`."""
+        fallback = default if self.threshold is None else self.threshold
+        return self.kind_thresholds.get(kind, fallback)
+
 
 def add(connection: Connection, network: Network, now: datetime) -> Network:
     """Store a new network. Raises StoreError when its slug is taken."""
