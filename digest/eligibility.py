@@ -60,7 +60,7 @@ def blocks(
 ) -> Codes:
     """A Block for each pair, of shape (n_members, n_items).
 
-    `sent` holds the pairs already sent, as row and column indices. Muting or addressing a topic covers the topics below it.
+    `sent` holds the pairs already sent, as row and column indices. Muting or addressing a topic covers those below it.
     """
     tree = _Tree(topics)
     codes = np.zeros((len(members), len(items)), dtype=np.uint8)

@@ -16,8 +16,8 @@ Floats = npt.NDArray[np.float64]
 class Selection:
     """What was chosen and what was left out, as parallel arrays of row (member) and column (item) indices.
 
-    Chosen pairs are sorted by member, then rank (1 is best). Left-out pairs passed the threshold; `left_block` is a Block.
-    `below` of shape (n_members,) counts the allowed items that had some match, but under the threshold.
+    Chosen pairs are sorted by member, then rank (1 is best). Left-out pairs passed the threshold; `left_block` is a
+    Block. `below` of shape (n_members,) counts the allowed items that had some match, but under the threshold.
     """
 
     member: Ints
@@ -38,9 +38,9 @@ def select(
 ) -> Selection:
     """For each member the best-matching allowed items at or above the threshold, at most the member's cap.
 
-    `matches` is sparse of shape (n_members, n_items), values 0 to 100; `blocked` dense of the same shape (None: all allowed);
-    `thresholds` one figure or one for each item, its lower end is in; `caps` one figure or one for each member. Equal matches keep
-    the order of the items. At most `most_left_out` left-out pairs, the best-matching, are kept for each member.
+    `matches` is sparse of shape (n_members, n_items), values 0 to 100; `blocked` dense of the same shape (None: all
+    allowed); `thresholds` one figure or one for each item, its lower end is in; `caps` one figure or one for each member.
+    Equal matches keep the order of the items. Of the left-out pairs each member's `most_left_out` best are kept.
     """
     n_members, n_items = matches.shape
     matches = matches.tocsr()

@@ -77,7 +77,7 @@ def _settable(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("slug")
 @_settable
 @click.pass_obj
-def add(config: Path | None, slug: str, **given: Any) -> None:
+def add(config: Path | None, /, slug: str, **given: Any) -> None:
     """Add a network; SLUG is its short name for commands.
 
     Example: germane networks add breathe-well --name "Breathe Well" --sender-address digest@breathewell.example.org
@@ -99,7 +99,7 @@ def add(config: Path | None, slug: str, **given: Any) -> None:
 @click.argument("slug")
 @_settable
 @click.pass_obj
-def set_(config: Path | None, slug: str, **given: Any) -> None:
+def set_(config: Path | None, /, slug: str, **given: Any) -> None:
     """Change what is given, leave the rest.
 
     Example: germane networks set breathe-well --weekday tuesday --at 07:00

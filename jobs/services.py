@@ -32,7 +32,8 @@ class Services:
         key = self.settings.secret_key.get_secret_value()
         if len(key) < 32:
             raise SettingsError(
-                "GERMANE_SECRET_KEY must be set to at least 32 characters, and kept: links in mails already sent depend on it; "
+                "GERMANE_SECRET_KEY must be set to at least 32 characters, and kept: "
+                "the links in mails already sent depend on it; "
                 "`python3 -c 'import secrets; print(secrets.token_urlsafe(32))'` makes one"
             )
         return key.encode()

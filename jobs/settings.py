@@ -1,4 +1,4 @@
-"""Every setting: its name, default, limits and one sentence. `config.toml` is written from here, the environment overrides it."""
+"""Every setting: name, default, limits and one sentence. `config.toml` is written from here; the environment wins."""
 
 import os
 import tomllib
@@ -35,7 +35,7 @@ class WebSettings(Section):
     base_url: str = Field(
         "http://localhost:8025",
         pattern=r"^https?://[^/\s]+(/\S*[^/\s])?$",
-        description="The address members reach the pages at, as it stands in every mail, without a slash at the end; https outside a trial.",
+        description="Where members reach the pages, as it stands in every mail; no slash at the end; https outside a trial.",
     )
     host: str = Field("127.0.0.1", description="The address `germane serve` listens on.")
     port: int = Field(8025, ge=1, le=65535, description="The port `germane serve` listens on.")
@@ -46,7 +46,7 @@ class SmtpSettings(Section):
     port: int = Field(25, ge=1, le=65535, description="Its port.")
     security: Literal["auto", "tls", "starttls", "none"] = Field(
         "auto",
-        description="auto: STARTTLS is required unless the server is on this machine; tls: from the first octet; none: never.",
+        description="auto: STARTTLS unless the server is on this machine; tls: from the first octet; starttls: always; none.",
     )
     username: str = Field("", description="User name for AUTH; the password comes from GERMANE_SMTP__PASSWORD only.")
     password: SecretStr = Field(SecretStr(""), exclude=True, description="From the environment only.")
@@ -138,7 +138,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], env_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, TomlConfigSettingsSource(settings_cls)
 
@@ -155,7 +160,7 @@ def load_settings(path: Path | None = None) -> Settings:
     _check_file(file)
     _check_environment()
     try:
-        return type("FileSettings", (Settings,), {"model_config": Settings.model_config | {"toml_file": file}})()
+        return _reading(file)()
     except ValidationError as error:
         raise SettingsError("\n".join(_problem(file, dict(e)) for e in error.errors())) from None
     except (ValueError, OSError) as error:
@@ -171,6 +176,13 @@ def render_config() -> str:
             lines += ["", f"[{name}]"]
             lines += _section_lines(field.default)
     return "\n".join(lines) + "\n"
+
+
+def _reading(file: Path) -> type[Settings]:
+    class FileSettings(Settings):
+        model_config = SettingsConfigDict(**Settings.model_config | {"toml_file": file})
+
+    return FileSettings
 
 
 def _section_lines(section: Section) -> list[str]:

@@ -21,7 +21,7 @@ def print_json(data: object) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = ()) -> None:
-    """A table on standard output; `right` are the indices of right-aligned columns. Terminal escapes in cells are made visible."""
+    """A table on standard output; `right` are the indices of right-aligned columns. Control characters are made visible."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -57,7 +57,7 @@ def progress() -> "Progress":
 
 
 def printable(value: object) -> str:
-    """Text for a terminal, without control characters (an item's title must not be able to drive somebody's terminal)."""
+    """Text for a terminal, without control characters: an item's title must not be able to drive somebody's terminal."""
     text = "" if value is None else value.isoformat(" ", "minutes") if isinstance(value, datetime) else str(value)
     return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 

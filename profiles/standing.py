@@ -8,8 +8,8 @@ from profiles.member import Cadence, Status
 NoMail = Literal["paused", "cadence", "empty_profile", "pending", "bounced", "left", "erased"]
 
 DAYS_BETWEEN: dict[Cadence, int] = {"weekly": 0, "fortnightly": 13, "monthly": 27}
-"""Least days since the member's last digest. One day less than two or four weeks, so that an edition an hour early does not cost
-a whole period; weekly needs no gap of its own, since there is one edition a week."""
+"""Least days since the member's last digest: one less than two or four weeks, so that an edition an hour early does not
+cost a whole period. Weekly needs no gap of its own, since there is one edition a week."""
 
 
 def why_no_mail(
@@ -24,7 +24,7 @@ def why_no_mail(
 ) -> NoMail | None:
     """The reason why this member gets no digest at `now`, or None. `today` is the date in the network's time zone.
 
-    A pause that ended today or earlier counts as ended; a pause date in the future holds even while the status is active.
+    A pause until today or earlier has ended; one until a later day holds even while the status is active.
     """
     if status == "paused" and (paused_until is None or paused_until > today):
         return "paused"

@@ -39,8 +39,11 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A connection in a transaction that commits at the end. On SQLite the write lock is taken at once (BEGIN IMMEDIATE),
-        because a transaction that reads first and writes later fails with SQLITE_BUSY_SNAPSHOT whatever the timeout."""
+        """A connection in a transaction that commits at the end.
+
+        On SQLite the write lock is taken at once (BEGIN IMMEDIATE): a transaction that reads first and writes later fails
+        with SQLITE_BUSY_SNAPSHOT whatever the timeout.
+        """
         with _named_errors(), self.engine.execution_options(immediate=True).begin() as connection:
             yield connection
 

@@ -1,4 +1,4 @@
-"""Editions: opened once for a slot, their audience frozen, composed shard by shard, and finished when the counts balance."""
+"""Editions: opened once for a slot, audience frozen, composed shard by shard, finished when the counts balance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -138,7 +138,7 @@ def open_once(
     item_keys: Sequence[int],
     settings: dict[str, Any],
 ) -> bool:
-    """Open the edition of a slot and freeze its items and its audience, in this transaction. False if it exists already."""
+    """Open a slot's edition and freeze its items and audience, in this transaction. False if it exists already."""
     public_id = new_public_id()
     values = {
         "public_id": public_id,
@@ -244,7 +244,7 @@ def planned(connection: Connection, edition_key: int, limit: int) -> list[Planne
     if not rows:
         return []
     last = _last_digests(connection, rows[0][1], rows[-1][1])
-    return [PlannedDigest(*row, last_digest_at=last.get(row[1])) for row in rows]
+    return [PlannedDigest(*row, last.get(row[1])) for row in rows]
 
 
 def _last_digests(connection: Connection, first_member: int, last_member: int) -> dict[int, datetime]:
@@ -256,7 +256,7 @@ def _last_digests(connection: Connection, first_member: int, last_member: int) -
         .where(MEMBER.c.cadence != "weekly")
         .group_by(DIGEST.c.member_id)
     )
-    return {member: at for member, at in connection.execute(query)}
+    return dict(connection.execute(query).tuples())
 
 
 def sent_pairs(
@@ -272,7 +272,7 @@ def sent_pairs(
 
 
 def write(connection: Connection, edition: Edition, decided: Decided, now: datetime) -> None:
-    """Store what a shard came to, digests and outbox in this one transaction. A digest decided meanwhile raises NotMine."""
+    """Store what a shard came to, digests and outbox in one transaction. Raises NotMine for a digest decided meanwhile."""
     settle_one = (
         update(DIGEST)
         .where(DIGEST.c.id == bindparam("k"), DIGEST.c.state == "planned")
@@ -284,13 +284,13 @@ def write(connection: Connection, edition: Edition, decided: Decided, now: datet
     columns = ("digest_id", "rank", "member_id", "item_id", "score", "match", "reason")
     insert_rows(connection, DIGEST_ITEM, columns, decided.chosen)
     insert_rows(connection, LEFT_OUT, ("digest_id", "item_id", "reason", "score", "match"), decided.left_out)
-    columns = ("digest_id", "edition_id", "member_id", "message_id", "not_before")
+    given = ("digest_id", "edition_id", "member_id", "message_id", "not_before")
     fixed = ("state", "reason", "attempts", "claimed_by", "dot_sent", "created_at")
     outbox = [
         (digest, edition.key, member, message_id, not_before, "planned", "", 0, "", False, now)
         for digest, member, message_id, not_before in decided.outbox
     ]
-    insert_rows(connection, OUTBOX, columns + fixed, outbox)
+    insert_rows(connection, OUTBOX, given + fixed, outbox)
 
 
 def counts(connection: Connection, edition_key: int) -> Counts:
@@ -298,7 +298,7 @@ def counts(connection: Connection, edition_key: int) -> Counts:
         select(EDITION.c.members_considered).where(EDITION.c.id == edition_key)
     ).scalar_one()
     of = select(DIGEST.c.state, func.count()).where(DIGEST.c.edition_id == edition_key).group_by(DIGEST.c.state)
-    digests = {state: n for state, n in connection.execute(of)}
+    digests: dict[str, int] = dict(connection.execute(of).tuples())
     messages = outbox_states(connection, edition_key)
     return Counts(
         considered=considered,
@@ -314,7 +314,7 @@ def counts(connection: Connection, edition_key: int) -> Counts:
 def outbox_states(connection: Connection, edition_key: int) -> dict[str, int]:
     """How many messages of this edition are in each state of the outbox."""
     query = select(OUTBOX.c.state, func.count()).where(OUTBOX.c.edition_id == edition_key).group_by(OUTBOX.c.state)
-    return {state: n for state, n in connection.execute(query.order_by(OUTBOX.c.state))}
+    return dict(connection.execute(query.order_by(OUTBOX.c.state)).tuples())
 
 
 def skipped_reasons(connection: Connection, edition_key: int) -> dict[str, int]:
@@ -325,7 +325,7 @@ def skipped_reasons(connection: Connection, edition_key: int) -> dict[str, int]:
         .group_by(DIGEST.c.reason)
         .order_by(func.count().desc(), DIGEST.c.reason)
     )
-    return {reason: n for reason, n in connection.execute(query)}
+    return dict(connection.execute(query).tuples())
 
 
 def settle(connection: Connection, edition_key: int, now: datetime) -> Counts:

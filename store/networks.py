@@ -15,7 +15,7 @@ TABLE = NetworkRow.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A community as plain values. None in a threshold or a cap means "as the settings have it"; weekday 0 is Monday."""
+    """A community as plain values. None in a threshold or a cap means "as the settings have it". Weekday 0 is Monday."""
 
     slug: str
     name: str

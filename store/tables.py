@@ -250,7 +250,7 @@ class Digest(SQLModel, table=True):
 
 
 class DigestItem(SQLModel, table=True):
-    """A chosen item, best first. The unique key (member, item) makes a repeat impossible, in this edition and in any other."""
+    """A chosen item, best first. The unique key (member, item) makes a repeat impossible in this and any other edition."""
 
     __tablename__: ClassVar[Any] = "digest_item"
     __table_args__: ClassVar[Any] = (

@@ -28,7 +28,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Lines(TypeDecorator[tuple[str, ...]]):
-    """A short list of words as text, one a line: five times cheaper to read than JSON, and readable in any SQL client."""
+    """A short list of words as text, one a line: cheaper to read than JSON, and readable in any SQL client."""
 
     impl = Text
     cache_ok = True
