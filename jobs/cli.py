@@ -3,7 +3,6 @@
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -93,7 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _exit_code(error: Exception) -> int | None:
-    names: dict[str, Any] = {}
+    names: dict[type[Exception], int] = {}
     if "jobs.settings" in sys.modules:
         names[sys.modules["jobs.settings"].SettingsError] = MISCONFIGURED
     if "store.database" in sys.modules:

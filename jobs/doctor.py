@@ -1,0 +1,182 @@
+"""`germane doctor`: is everything in place, and if not, what to do."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
+
+import click
+
+from jobs.settings import Settings, SettingsError, load_settings
+from jobs.terminal import as_json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from jobs.services import Services
+    from store.networks import Network
+
+LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `advice` says what to do and is empty when all is well."""
+
+    area: str
+    level: Literal["ok", "warning", "problem"]
+    what: str
+    advice: str = ""
+
+
+@click.command()
+@click.option("--no-smtp", is_flag=True, help="Do not connect to the mail server.")
+@as_json_option
+@click.pass_obj
+def doctor(config: Path | None, no_smtp: bool, as_json: bool) -> None:
+    """Check configuration, database, templates, mail server and sender settings. Exit code 1 when there is a problem.
+
+    Example: germane doctor --json
+    """
+    findings = list(_examine(config, no_smtp))
+    if as_json:
+        print_json([{"area": f.area, "level": f.level, "what": f.what, "advice": f.advice} for f in findings])
+    else:
+        print_table("", ("", "area", "what", "what to do"), [(_sign(f), f.area, f.what, f.advice) for f in findings])
+    if any(f.level == "problem" for f in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _sign(finding: Finding) -> str:
+    return {"ok": "ok", "warning": "note", "problem": "FIX"}[finding.level]
+
+
+def _examine(config: Path | None, no_smtp: bool) -> Iterator[Finding]:
+    from jobs.services import open_services
+
+    try:
+        settings = load_settings(config)
+    except SettingsError as error:
+        yield Finding("configuration", "problem", str(error), "mend it and run `germane doctor` again")
+        return
+    yield Finding("configuration", "ok", "every key is known and possible")
+    services = open_services(config, settings=settings, check=False)
+    yield from _secrets(services)
+    yield _base_url(settings)
+    database_works = _database(services)
+    yield database_works
+    yield from _templates(services)
+    if database_works.level == "ok":
+        yield from _networks(services)
+    if not no_smtp:
+        yield _mail_server(settings)
+
+
+def _secrets(services: "Services") -> Iterator[Finding]:
+    try:
+        assert services.secret_key
+        yield Finding("secret key", "ok", "set")
+    except SettingsError as error:
+        yield Finding("secret key", "problem", "missing or too short", str(error))
+    if services.settings.smtp.username and not services.settings.smtp.password.get_secret_value():
+        yield Finding("smtp password", "problem", "smtp.username is set, the password is not", "set GERMANE_SMTP__PASSWORD")
+
+
+def _base_url(settings: Settings) -> Finding:
+    url = settings.web.base_url
+    if url.startswith("https://"):
+        return Finding("web.base_url", "ok", url)
+    advice = "one-click leaving needs https (RFC 8058 3.1): set web.base_url to the https address members reach"
+    return Finding("web.base_url", "warning", url, advice)
+
+
+def _database(services: "Services") -> Finding:
+    from sqlalchemy import text
+
+    from store import schema
+    from store.database import StoreError
+
+    url = services.database.engine.url.render_as_string(hide_password=True)
+    try:
+        schema.check(services.database)
+        with services.database.writing() as connection:
+            connection.execute(text("UPDATE network SET slug = slug WHERE id = -1"))
+    except StoreError as error:
+        return Finding("database", "problem", url, str(error))
+    return Finding("database", "ok", f"{url}: this version's tables, writable")
+
+
+def _templates(services: "Services") -> Iterator[Finding]:
+    from digest.message import TemplateError
+    from jobs.services import mail_environment
+    from jobs.trial import trial_press
+
+    try:
+        trial_press(mail_environment())
+    except TemplateError as error:
+        yield Finding("templates", "problem", str(error), "mend the template; nothing is composed while it is broken")
+        return
+    yield Finding("templates", "ok", "every mail template renders")
+
+
+def _networks(services: "Services") -> Iterator[Finding]:
+    from store import networks
+
+    with services.database.reading() as connection:
+        found = networks.every(connection)
+    if not found:
+        yield Finding("networks", "warning", "there is none yet", "germane networks add SLUG --name NAME --sender-address ADDRESS")
+    for network in found:
+        wrong = [f for f in (check(network) for check in SENDER_CHECKS) if f]
+        yield from wrong or [Finding(network.slug, "ok", "sender, list id, address and schedule are set")]
+
+
+def _sender(network: "Network") -> Finding | None:
+    from profiles.address import normalise
+
+    for name in ("sender_address", "reply_to"):
+        try:
+            normalise(getattr(network, name))
+        except ValueError as error:
+            option = "--" + name.replace("_", "-")
+            return Finding(network.slug, "problem", f"{name}: {error}", f"germane networks set {network.slug} {option} ADDRESS")
+    return None
+
+
+def _list_id(network: "Network") -> Finding | None:
+    import re
+
+    if re.fullmatch(rf"{LABEL}(\.{LABEL})+", network.list_id) and len(network.list_id) <= 255:
+        return None
+    advice = f"germane networks set {network.slug} --list-id NAME.YOUR.DOMAIN"
+    return Finding(network.slug, "problem", f"list_id {network.list_id!r} is not a domain name (RFC 2919)", advice)
+
+
+def _postal_address(network: "Network") -> Finding | None:
+    if network.postal_address:
+        return None
+    advice = f"germane networks set {network.slug} --postal-address ADDRESS"
+    return Finding(network.slug, "warning", "no postal address for the foot of the mails (PECR 23)", advice)
+
+
+def _schedule(network: "Network") -> Finding | None:
+    try:
+        ZoneInfo(network.time_zone)
+    except (KeyError, ValueError, OSError):
+        what = f"time zone {network.time_zone!r} does not exist"
+        return Finding(network.slug, "problem", what, f"germane networks set {network.slug} --time-zone Europe/London")
+    return None
+
+
+SENDER_CHECKS: tuple[Callable[["Network"], Finding | None], ...] = (_sender, _list_id, _postal_address, _schedule)
+
+
+def _mail_server(settings: Settings) -> Finding:
+    from delivery.smtp import probe
+    from jobs.services import smtp_route
+
+    where = f"{settings.smtp.host}:{settings.smtp.port}"
+    problem = asyncio.run(probe(smtp_route(settings)))
+    if problem:
+        return Finding("mail server", "problem", f"{where}: {problem}", "check smtp.host, smtp.port, smtp.security and the server")
+    return Finding("mail server", "ok", f"{where}: greets, and takes our name, security and password")
