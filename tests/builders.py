@@ -19,7 +19,11 @@ _numbers = count(1)
 
 
 def a_profile(**changes: Any) -> Profile:
-    values = {"stated": "early supported discharge after stroke", "chosen": ("stroke",), "languages": ("en",)}
+    values: dict[str, Any] = {
+        "stated": "early supported discharge after stroke",
+        "chosen": ("stroke",),
+        "languages": ("en",),
+    }
     return Profile(**values | changes)
 
 
@@ -28,13 +32,17 @@ def some_preferences(**changes: Any) -> Preferences:
 
 
 def a_member(**changes: Any) -> Member:
-    values = {"address": f"member{next(_numbers)}@example.org", "name": "Ann Example", "profile": a_profile()}
+    values: dict[str, Any] = {
+        "address": f"member{next(_numbers)}@example.org",
+        "name": "Ann Example",
+        "profile": a_profile(),
+    }
     return Member(**values | changes)
 
 
 def an_item(**changes: Any) -> Item:
     number = next(_numbers)
-    values = {
+    values: dict[str, Any] = {
         "title": f"Early supported discharge after stroke, part {number}",
         "body": "How three hospitals set up **early supported discharge** for people after a stroke.",
         "topics": ("stroke",),
@@ -50,7 +58,7 @@ def a_topic(**changes: Any) -> Topic:
 
 
 def a_network(**changes: Any) -> Network:
-    values = {
+    values: dict[str, Any] = {
         "slug": f"network-{next(_numbers)}",
         "name": "The Example Network",
         "sender_name": "The Example Network",
@@ -72,7 +80,7 @@ def stored_network(connection: Connection, **changes: Any) -> int:
 def stored_member(connection: Connection, network: int, member: Member | None = None, **changes: Any) -> int:
     """`changes` are changes of `a_member()`."""
     member = member or a_member(**changes)
-    row = {name: getattr(member, name) for name in ("address", "name", "status", "role")}
+    row: dict[str, Any] = {name: getattr(member, name) for name in ("address", "name", "status", "role")}
     for part in (member.profile, member.preferences):
         row |= {name: getattr(part, name) for name in type(part).__slots__}
     row |= {"network_id": network, "address_key": member.address.casefold(), "public_id": new_public_id()}
@@ -82,7 +90,9 @@ def stored_member(connection: Connection, network: int, member: Member | None = 
 def stored_item(connection: Connection, network: int, item: Item | None = None, **changes: Any) -> int:
     """`changes` are changes of `an_item()`; its audience stays open to everybody."""
     item = item or an_item(**changes)
-    row = {name: getattr(item, name) for name in Item.__slots__ if name not in {"key", "public_id", "audience"}}
+    row: dict[str, Any] = {
+        name: getattr(item, name) for name in Item.__slots__ if name not in {"key", "public_id", "audience"}
+    }
     row |= {"network_id": network, "public_id": item.public_id or new_public_id(), "audience": {}}
     return _insert(connection, tables.Item, **row, created_at=NOW, updated_at=NOW)
 
@@ -93,13 +103,19 @@ def stored_topic(connection: Connection, network: int, **changes: Any) -> int:
 
 
 def stored_edition(connection: Connection, network: int, **changes: Any) -> int:
-    values = {"slot": f"2026-W{next(_numbers):03d}", "state": "composed", "as_of": NOW, "skipped": {}, "settings": {}}
+    values: dict[str, Any] = {
+        "slot": f"2026-W{next(_numbers):03d}",
+        "state": "composed",
+        "as_of": NOW,
+        "skipped": {},
+        "settings": {},
+    }
     return _insert(connection, tables.Edition, network_id=network, public_id=new_public_id(), **values | changes)
 
 
 def stored_digest(connection: Connection, edition: int, member: int, items: tuple[int, ...]) -> int:
     """A composed digest with these items, best first, and its row in the outbox; returns the key of the outbox row."""
-    row = {"edition_id": edition, "member_id": member, "state": "composed", "items": len(items)}
+    row: dict[str, Any] = {"edition_id": edition, "member_id": member, "state": "composed", "items": len(items)}
     digest = _insert(connection, tables.Digest, **row)
     for rank, item in enumerate(items):
         chosen = {"digest_id": digest, "rank": rank, "member_id": member, "item_id": item}
@@ -114,7 +130,7 @@ def stored_digest(connection: Connection, edition: int, member: int, items: tupl
 def stored_outbox(connection: Connection, digest: int, edition: int, member: int, **changes: Any) -> int:
     ids = _public_id(connection, tables.Edition, edition), _public_id(connection, tables.Member, member)
     message_id = f"<{ids[0]}.{ids[1]}@news.example.org>"
-    row = {"digest_id": digest, "edition_id": edition, "member_id": member, "message_id": message_id}
+    row: dict[str, Any] = {"digest_id": digest, "edition_id": edition, "member_id": member, "message_id": message_id}
     return _insert(connection, tables.Outbox, **row | {"not_before": NOW, "created_at": NOW} | changes)
 
 
