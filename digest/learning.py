@@ -1,0 +1,93 @@
+"""What a profile becomes: stated interest, expanded by past items, and moved by feedback (Rocchio 1971)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from digest.matching import TfidfMatcher
+from digest.vectors import Interests, Rows, VectorSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Each ingredient with its strength; 0 switches it off."""
+
+    expansion: float = 0.35
+    """Share of the expansion in an interest without feedback."""
+    expansion_items: int = 20
+    """Past items that an interest is expanded with."""
+    expansion_decay: float = 0.3
+    """The share falls as 1 / (1 + decay * likes)."""
+    like_weight: float = 0.3
+    like_growth: float = 0.8
+    """n likes together weigh like_weight * n ** like_growth against the stated interest's 1."""
+    dislike_weight: float = 0.5
+    """Of dislikes against likes."""
+    latent: float = 0.2
+    """Share of latent semantics in the score; the rest is the terms'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """Weights of what members liked and disliked, both of shape (n_members, n_past). A weight of 1 is one fresh, plain word."""
+
+    liked: Rows
+    disliked: Rows
+
+
+def effective_profiles(
+    space: VectorSpace,
+    interests: Interests,
+    past: Rows,
+    feedback: Feedback | None = None,
+    settings: Settings | None = None,
+) -> Rows:
+    """Rows of shape (n_profiles, n_terms + n_latent) to be multiplied with item rows; a score is then 0 to 1.
+
+    `past` are the rows of past items, of shape (n_past, n_terms + n_latent), which expand and teach.
+    """
+    settings = settings or Settings()
+    likes = _totals(feedback.liked) if feedback else np.zeros(interests.n_profiles, dtype=np.float32)
+    blocks = [slice(0, space.n_terms), slice(space.n_terms, space.n_terms + space.n_latent)]
+    share = settings.expansion / (1.0 + settings.expansion_decay * likes[interests.owner])
+    nearest = nearest_items(space, interests.rows, past, settings.expansion_items)
+    found = _totals(nearest) > 0
+    rows = []
+    for block in blocks:
+        stated = _unit(interests.rows[:, block])
+        expanded = _unit(nearest @ past[:, block])
+        base = _unit(interests.sum(_unit(_scaled(stated, 1 - share * found) + _scaled(expanded, share))))
+        if feedback:
+            weight = settings.like_weight * likes**settings.like_growth
+            base = base + _scaled(_mean(feedback.liked) @ past[:, block], weight)
+            base = base - _scaled(_mean(feedback.disliked) @ past[:, block], weight * settings.dislike_weight)
+        rows.append(_unit(base))
+    latent = settings.latent if space.n_latent else 0.0
+    return sp.hstack([rows[0] * (1 - latent), rows[1] * latent], format="csr", dtype=np.float32)
+
+
+def nearest_items(space: VectorSpace, rows: Rows, past: Rows, most: int) -> Rows:
+    """For each row the weights of its `most` nearest past items by their terms, summing to 1: shape (n_rows, n_past)."""
+    matcher = TfidfMatcher(space.n_terms, most=most)
+    return _mean(matcher.score(space.lexical(rows), space.lexical(past)))
+
+
+def _totals(weights: Rows) -> npt.NDArray[np.float32]:
+    return np.asarray(weights.sum(axis=1), dtype=np.float32).ravel()
+
+
+def _mean(weights: Rows) -> Rows:
+    totals = _totals(weights)
+    return _scaled(weights, 1.0 / np.where(totals > 0, totals, 1.0))
+
+
+def _scaled(rows: Rows, by: npt.NDArray[np.float32]) -> Rows:
+    return sp.diags_array(np.asarray(by, dtype=np.float32)).tocsr() @ rows
+
+
+def _unit(rows: Rows) -> Rows:
+    from sklearn.preprocessing import normalize
+
+    return normalize(rows) if rows.shape[1] else rows

@@ -1,0 +1,60 @@
+"""Profiles against items: which fit, and how well."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+Rows = sp.csr_matrix
+
+CHUNK_CELLS = 4_000_000
+"""Profiles times items that are held densely at one time (16 MB)."""
+
+
+class Matcher(Protocol):
+    """Anything that tells how well items fit profiles. Give the job another one and nothing else changes."""
+
+    def score(self, profiles: Rows, items: Rows) -> Rows:
+        """Scores of shape (n_profiles, n_items), 0 to 1; pairs that do not fit at all are left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TfidfMatcher:
+    """Weighted cosine of terms and of their latent semantics, `n_terms` columns of the first kind and the rest of the second."""
+
+    n_terms: int
+    most: int = 64
+    """Best items kept for each profile; 0 keeps all."""
+    least: float = 0.0
+    """Scores up to this one are left out."""
+
+    def score(self, profiles: Rows, items: Rows) -> Rows:
+        """See `Matcher`. Memory grows with what is kept, not with profiles times items."""
+        if not profiles.shape[0] or not items.shape[0]:
+            return sp.csr_matrix((profiles.shape[0], items.shape[0]), dtype=np.float32)
+        kept = [self._best(block) for block in self.blocks(profiles, items)]
+        return sp.vstack(kept, format="csr", dtype=np.float32)
+
+    def blocks(self, profiles: Rows, items: Rows) -> Iterator[npt.NDArray[np.float32]]:
+        """Dense scores, `CHUNK_CELLS` at a time, of consecutive profiles; below 0 where an item is unlike what was liked."""
+        item_terms = items[:, : self.n_terms].T.tocsr()
+        item_latent = items[:, self.n_terms :].toarray().T
+        size = max(1, CHUNK_CELLS // items.shape[0])
+        for start in range(0, profiles.shape[0], size):
+            chunk = profiles[start : start + size]
+            block = (chunk[:, : self.n_terms] @ item_terms).toarray()
+            if item_latent.shape[0]:
+                block += chunk[:, self.n_terms :].toarray() @ item_latent
+            yield block
+
+    def _best(self, block: npt.NDArray[np.float32]) -> Rows:
+        np.clip(block, 0.0, 1.0, out=block)
+        if self.most and self.most < block.shape[1]:
+            nth = np.partition(block, -self.most, axis=1)[:, -self.most]
+            block[block < np.maximum(nth, self.least)[:, None]] = 0.0
+        block[block <= self.least] = 0.0
+        return sp.csr_matrix(block)

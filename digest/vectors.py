@@ -1,0 +1,485 @@
+"""Terms to vectors: the TF-IDF space that items and profiles share, and its latent smoothing.
+
+A row has `n_terms` columns of words, word pairs and topics, a unit vector, and behind them `n_latent` columns: the same text seen
+through the space's latent semantics (Deerwester et al. 1990), a unit vector of its own. `lexical(rows)` cuts the first block out.
+"""
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from digest.items import Item, Topic
+from digest.text import CODE, MAX_CHARS, STOP_WORDS, Analyser, is_term, plain_text, words_of
+from profiles.member import Profile
+
+Rows = sp.csr_matrix
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+PAIR = 1 << 32
+"""A pair of words is the code `first * PAIR + second` of their word numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What goes into a vector. Weights are counts: a title of weight 2 counts as if it were written twice."""
+
+    language: str = "en"
+    """Of texts that name none and whose function words tell none."""
+    title_weight: float = 2.0
+    topic_weight: float = 2.0
+    ancestor_weight: float = 0.5
+    """Of a topic's parent, as a share of the topic's own weight; the grandparent's is its square."""
+    synonym_weight: float = 0.5
+    """Of a topic found by its label or a synonym in the text, as a share of a topic that was chosen."""
+    pairs: bool = True
+    max_share: float = 0.4
+    """Terms in more than this share of the items say nothing about any of them."""
+    latent: int = 200
+    """Dimensions of the latent block, at most; 0 leaves it out."""
+    newest: int = 50_000
+    """Only so many items, the last ones given, are read by `fit`: document frequencies do not change beyond."""
+    most_terms: int = 400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The words of many texts in a row. `row`, `part` and `weight` say whose, in which field, and how much a word counts."""
+
+    word: Ints
+    row: Ints
+    part: Ints
+    weight: Floats
+    n_rows: int
+
+    def pairs(self, is_full: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Floats]:
+        """Codes, rows and weights of neighbouring words of one field, of which one at least says something alone."""
+        if len(self.word) < 2:
+            return self.word[:0], self.row[:0], self.weight[:0]
+        first, second = self.word[:-1], self.word[1:]
+        known = (first >= 0) & (second >= 0) & (self.part[:-1] == self.part[1:])
+        at = np.flatnonzero(known)
+        at = at[is_full[first[at]] | is_full[second[at]]]
+        return first[at] * PAIR + second[at], self.row[at], self.weight[at]
+
+
+@dataclass(frozen=True, slots=True)
+class Interests:
+    """Interests as rows, and whose they are. A member with three interests owns three rows."""
+
+    rows: Rows
+    owner: Ints
+    n_profiles: int
+
+    def sum(self, rows: Rows) -> Rows:
+        """Rows of the interests added up for each profile: shape (n_profiles, ...)."""
+        ones = np.ones(len(self.owner), dtype=np.float32)
+        return (
+            sp.csr_matrix((ones, (self.owner, np.arange(len(self.owner)))), (self.n_profiles, len(self.owner))) @ rows
+        )
+
+
+@dataclass(frozen=True)
+class VectorSpace:
+    """A fitted space. Made by `fit` or `from_bytes`; the same bytes give the same scores."""
+
+    settings: Settings
+    words: list[str]
+    """Stems, in column order; those after the first `n_words` have no column of their own, but are part of pairs."""
+    n_words: int
+    pair_codes: Ints
+    """Sorted; the columns after the words."""
+    topics: list[Topic]
+    """Sorted by key; the columns after the pairs."""
+    idf: Floats
+    labels: list[str]
+    """Of the lexical columns, in words that people use."""
+    latent: Floats
+    """Of shape (n_terms, n_latent)."""
+    n_items: int = 0
+    analyser: Analyser = field(default_factory=Analyser, compare=False, repr=False)
+
+    @property
+    def n_terms(self) -> int:
+        """Number of lexical columns: words, pairs and topics."""
+        return len(self.idf)
+
+    @property
+    def n_latent(self) -> int:
+        """Number of latent columns, behind the lexical ones."""
+        return int(self.latent.shape[1])
+
+    @property
+    def first_topic(self) -> int:
+        """Column of the first topic."""
+        return self.n_words + len(self.pair_codes)
+
+    def item_vectors(self, items: Sequence[Item]) -> Rows:
+        """Rows of shape (n_items, n_terms + n_latent), float32."""
+        tokens = _item_tokens(items, self.analyser, self.settings, self.number)
+        return self._rows(tokens, [item.topics for item in items])
+
+    def interests(self, profiles: Sequence[Profile]) -> Interests:
+        """Every single interest as a row of its own: the parts of what is stated, and the chosen topics together."""
+        parts = [(number, part) for number, profile in enumerate(profiles) for part in parts_of(profile.stated)]
+        topics = [(number, profile.chosen) for number, profile in enumerate(profiles) if profile.chosen]
+        texts = [([part], profiles[number].languages) for number, part in parts] + [([], ())] * len(topics)
+        tokens = _profile_tokens(texts, self.analyser, self.number)
+        rows = self._rows(tokens, [()] * len(parts) + [keys for _, keys in topics])
+        owner = np.array([number for number, _ in (*parts, *topics)], dtype=np.int64)
+        return Interests(rows, owner, len(profiles))
+
+    def profile_vectors(self, profiles: Sequence[Profile]) -> Rows:
+        """Rows of shape (n_profiles, n_terms + n_latent), float32: what is stated and chosen, nothing learned or expanded."""
+        interests = self.interests(profiles)
+        return self.with_latent(self.lexical(interests.sum(interests.rows)))
+
+    def lexical(self, rows: Rows) -> Rows:
+        """The lexical block of rows: of shape (n, n_terms), unit rows."""
+        block: Rows = rows[:, : self.n_terms]
+        return block
+
+    def with_latent(self, lexical: Rows) -> Rows:
+        """Lexical rows with their latent block behind them, each block of unit length."""
+        unit = _unit(lexical)
+        if not self.n_latent:
+            return unit
+        smooth = np.asarray(unit @ self.latent, dtype=np.float32)
+        length = np.linalg.norm(smooth, axis=1, keepdims=True)
+        smooth /= np.where(length > 1e-6, length, 1.0)
+        return sp.hstack([unit, sp.csr_matrix(smooth)], format="csr", dtype=np.float32)
+
+    def to_bytes(self) -> bytes:
+        """The space as a compressed NumPy archive; equal spaces give equal bytes."""
+        head = {
+            "settings": asdict(self.settings), "n_words": self.n_words, "n_items": self.n_items,
+            "topics": [asdict(topic) for topic in self.topics],
+        }  # fmt: skip
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer, head=_text_array(json.dumps(head)), words=_text_array("\n".join(self.words)),
+            labels=_text_array("\n".join(self.labels)), pair_codes=self.pair_codes, idf=self.idf,
+            latent=self.latent.astype(np.float16),
+        )  # fmt: skip
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "VectorSpace":
+        """Restores what `to_bytes` gave. Raises ValueError where the bytes are something else."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            head = json.loads(arrays["head"].tobytes())
+            settings = Settings(**head["settings"])
+            return cls(
+                settings=settings, words=_lines(arrays["words"]), n_words=head["n_words"], n_items=head["n_items"],
+                pair_codes=arrays["pair_codes"], idf=arrays["idf"], labels=_lines(arrays["labels"]),
+                topics=[Topic(**{**topic, "synonyms": tuple(topic["synonyms"])}) for topic in head["topics"]],
+                latent=arrays["latent"].astype(np.float32), analyser=Analyser(settings.language),
+            )  # fmt: skip
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {word: number for number, word in enumerate(self.words)}
+
+    @cached_property
+    def _full(self) -> npt.NDArray[np.bool_]:
+        return np.array([is_term(word) for word in self.words] or [False])
+
+    @cached_property
+    def topic_map(self) -> "TopicMap":
+        """How topics and their synonyms become columns."""
+        return TopicMap(self)
+
+    def number(self, word: str) -> int:
+        """Of a stem among `words`; -1 where the space does not know it."""
+        return self._index.get(word, -1)
+
+    def columns(self, tokens: Tokens) -> tuple[Ints, Ints, Floats]:
+        """Column, row and weight of the words and pairs that have a column."""
+        single = (tokens.word >= 0) & (tokens.word < self.n_words)
+        codes, rows, weights = tokens.pairs(self._full)
+        at = np.searchsorted(self.pair_codes, codes)
+        at = np.minimum(at, max(0, len(self.pair_codes) - 1))
+        found = self.pair_codes[at] == codes if len(self.pair_codes) else np.zeros(len(codes), bool)
+        return (
+            np.concatenate([tokens.word[single], at[found] + self.n_words]),
+            np.concatenate([tokens.row[single], rows[found]]),
+            np.concatenate([tokens.weight[single], weights[found]]),
+        )
+
+    def counts(self, tokens: Tokens) -> Rows:
+        """Weighted counts of shape (n_rows, n_terms), the topics' columns empty."""
+        column, row, weight = self.columns(tokens)
+        return sp.csr_matrix((weight, (row, column)), shape=(tokens.n_rows, self.n_terms), dtype=np.float32)
+
+    def _rows(self, tokens: Tokens, topics: Sequence[Sequence[str]]) -> Rows:
+        return self.with_latent(self.weighted(self.counts(tokens), topics))
+
+    def weighted(self, counts: Rows, topics: Sequence[Sequence[str]]) -> Rows:
+        """TF-IDF weights of counts and topic keys, not yet of unit length."""
+        counts = self.topic_map.add_to(counts, topics)
+        counts.data = _dampened(counts.data) * self.idf[counts.indices]
+        return counts
+
+
+class TopicMap:
+    """Which columns a topic key, or a label or synonym in the text, adds, and how much."""
+
+    def __init__(self, space: VectorSpace) -> None:
+        self.settings, self.n_terms = space.settings, len(space.idf)
+        self.column = {topic.key: space.first_topic + number for number, topic in enumerate(space.topics)}
+        parents = {topic.key: topic.parent for topic in space.topics}
+        self.weights = {key: self._with_ancestors(key, parents) for key in self.column}
+        self.phrases = [
+            (columns, topic.key)
+            for topic in space.topics
+            for columns in sorted({c for phrase in _phrases(topic) for c in _phrase_columns(space, phrase)})
+        ]
+
+    def _with_ancestors(self, key: str, parents: dict[str, str]) -> list[tuple[int, float]]:
+        weights: dict[str, float] = {}
+        weight = self.settings.topic_weight
+        while key in parents and key not in weights:
+            weights[key] = weight
+            key, weight = parents[key], weight * self.settings.ancestor_weight
+        return [(self.column[name], weight) for name, weight in weights.items()]
+
+    def add_to(self, counts: Rows, topics: Sequence[Sequence[str]]) -> Rows:
+        if not self.column:
+            return counts
+        chosen = [(row, *pair) for row, keys in enumerate(topics) for key in keys for pair in self.weights.get(key, ())]
+        found = list(self._found(counts.tocsc())) if self.phrases and self.settings.synonym_weight else []
+        row, column, weight = zip(*chosen, *found, strict=True) if chosen or found else ((), (), ())
+        # The greatest weight counts where a topic comes in more than one way, so that nothing is counted twice.
+        order = np.argsort(np.asarray(weight, dtype=np.float32), kind="stable")
+        best = dict(zip(((row[i], column[i]) for i in order), (weight[i] for i in order), strict=True))
+        where = np.array(list(best), dtype=np.int64).reshape(-1, 2)
+        extra = sp.csr_matrix((list(best.values()), (where[:, 0], where[:, 1])), shape=counts.shape, dtype=np.float32)
+        return (counts + extra).tocsr()
+
+    def _found(self, counts: sp.csc_matrix) -> Iterable[tuple[int, int, float]]:
+        share = self.settings.synonym_weight
+        for columns, key in self.phrases:
+            rows = counts.indices[counts.indptr[columns[0]] : counts.indptr[columns[0] + 1]]
+            for column in columns[1:]:
+                rows = np.intersect1d(rows, counts.indices[counts.indptr[column] : counts.indptr[column + 1]])
+            for column, weight in self.weights[key]:
+                yield from ((int(row), column, weight * share) for row in rows)
+
+
+def _phrases(topic: Topic) -> tuple[str, ...]:
+    return (topic.label, *topic.synonyms)
+
+
+def _phrase_columns(space: VectorSpace, phrase: str) -> set[tuple[int, ...]]:
+    """For each reading of the phrase in a language that has stop words: the columns that all occur where the phrase does."""
+    readings = {tuple(term for term in space.analyser.terms(phrase, language) if term) for language in STOP_WORDS}
+    columns = (_terms_columns(space, terms) for terms in readings)
+    return {found for found in columns if found}
+
+
+def _terms_columns(space: VectorSpace, terms: Sequence[str]) -> tuple[int, ...]:
+    """Of neighbouring terms; empty where the space lacks one of them."""
+    tokens = _tokens([(0, 1.0, list(terms))], space.number, 1)
+    column, _, _ = space.columns(tokens)
+    pairs = column[column >= space.n_words] if len(terms) > 1 else column
+    return tuple(int(c) for c in pairs) if len(pairs) == max(1, len(terms) - 1) else ()
+
+
+def parts_of(stated: str) -> list[str]:
+    """The single interests of a stated one: they are separated by semicolons or lines."""
+    return [part for part in stated.replace("\n", ";").split(";") if part.strip()]
+
+
+def _tokens(fields: Iterable[tuple[int, float, list[str]]], number: Any, n_rows: int) -> Tokens:
+    """`fields` are (row, weight, terms). Function words are left out, so that "quality of life" has the pair "quality life"."""
+    words: list[int] = []
+    rows, weights, lengths = [], [], []
+    for row, weight, terms in fields:
+        before = len(words)
+        words.extend(number(term) for term in terms if term)
+        rows.append(row)
+        weights.append(weight)
+        lengths.append(len(words) - before)
+    size = np.array(lengths, dtype=np.int64)
+    return Tokens(
+        word=np.array(words, dtype=np.int64), n_rows=n_rows, row=np.repeat(np.array(rows, dtype=np.int64), size),
+        part=np.repeat(np.arange(len(size)), size), weight=np.repeat(np.array(weights, dtype=np.float32), size),
+    )  # fmt: skip
+
+
+def _item_tokens(
+    items: Sequence[Item], analyser: Analyser, settings: Settings, number: Any, written: Counter[str] | None = None
+) -> Tokens:
+    def fields() -> Iterable[tuple[int, float, list[str]]]:
+        for row, item in enumerate(items):
+            title, body = words_of(plain_text(item.title)), words_of(plain_text(item.body))
+            stems = analyser.stems(item.language or analyser.language_of(chain(title, body)))
+            if written is not None:
+                written.update(title)
+                written.update(body)
+            yield row, settings.title_weight, [stems[word] for word in title]
+            yield row, 1.0, [stems[word] for word in body]
+
+    return _tokens(fields(), number, len(items))
+
+
+def _profile_tokens(texts: Sequence[tuple[Sequence[str], Sequence[str]]], analyser: Analyser, number: Any) -> Tokens:
+    """`texts` are (parts, languages). With several languages the text is read in each; a term they share counts once for each."""
+
+    def fields() -> Iterable[tuple[int, float, list[str]]]:
+        for row, (parts, languages) in enumerate(texts):
+            for part in parts:
+                words = words_of(plain_text(part))
+                for language in languages or (analyser.default_language,):
+                    stems = analyser.stems(language)
+                    yield row, 1.0, [stems[word] for word in words]
+
+    return _tokens(fields(), number, len(texts))
+
+
+def _dampened(counts: Floats) -> Floats:
+    """1 + log(count), continued to 0 in a straight line below a count of 1."""
+    return np.where(counts >= 1.0, 1.0 + np.log(np.maximum(counts, 1.0)), counts).astype(np.float32)
+
+
+def _unit(rows: Rows) -> Rows:
+    from sklearn.preprocessing import normalize
+
+    return normalize(rows, copy=False).astype(np.float32)
+
+
+def _text_array(text: str) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
+def _lines(array: npt.NDArray[np.uint8]) -> list[str]:
+    text = array.tobytes().decode()
+    return text.split("\n") if text else []
+
+
+def fit(items: Sequence[Item], topics: Sequence[Topic], settings: Settings | None = None) -> VectorSpace:
+    """The space of these items, oldest first, and topics. Give the open items too: a word that none of them has matches nothing."""
+    settings = settings or Settings()
+    items = items[-settings.newest :]
+    analyser, numbers, written = Analyser(settings.language), _Numbers(), Counter[str]()
+    tokens = _item_tokens(items, analyser, settings, numbers.__getitem__, written)
+    for topic in topics:
+        for phrase in _phrases(topic):
+            for language in STOP_WORDS:
+                numbers.forced.append([numbers[term] for term in analyser.terms(phrase, language) if term])
+    vocabulary = _vocabulary(tokens, numbers, settings)
+    space = VectorSpace(
+        settings=settings, words=vocabulary.words, n_words=vocabulary.n_words, pair_codes=vocabulary.pair_codes,
+        topics=sorted(topics, key=lambda topic: topic.key), n_items=len(items), analyser=analyser, labels=[],
+        idf=np.ones(vocabulary.n_words + len(vocabulary.pair_codes) + len(topics), dtype=np.float32),
+        latent=np.zeros((0, 0), dtype=np.float32),
+    )  # fmt: skip
+    renumbered = replace(tokens, word=vocabulary.new_number[tokens.word])
+    counts = space.counts(renumbered)
+    keys = [item.topics for item in items]
+    space = replace(space, idf=_idf(space.topic_map.add_to(counts, keys)), labels=_labels(space, items, written))
+    return replace(space, latent=_latent(_unit(space.weighted(counts, keys)), settings))
+
+
+class _Numbers(dict[str, int]):
+    """Numbers words in the order of their first coming."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forced: list[list[int]] = []
+
+    def __missing__(self, word: str) -> int:
+        self[word] = len(self)
+        return self[word]
+
+
+@dataclass(frozen=True, slots=True)
+class _Vocabulary:
+    words: list[str]
+    n_words: int
+    pair_codes: Ints
+    new_number: Ints
+
+
+def _vocabulary(tokens: Tokens, numbers: _Numbers, settings: Settings) -> _Vocabulary:
+    names = np.array(list(numbers), dtype=object)
+    full = np.array([is_term(word) for word in numbers] or [False])
+    least, most = _limits(tokens.n_rows, settings)
+    df = np.bincount(np.unique(tokens.row * PAIR + tokens.word) % PAIR, minlength=len(names))
+    has_column = full[: len(names)] & (df >= 1) & (df <= most)
+    has_column[[number for forced in numbers.forced if len(forced) == 1 for number in forced]] = True
+    pairs = _pair_codes(tokens, full, least, most, settings) if settings.pairs else np.zeros(0, np.int64)
+    forced = [a * PAIR + b for words in numbers.forced for a, b in zip(words, words[1:], strict=False)]
+    pairs = np.union1d(pairs, np.array(forced, dtype=np.int64))
+    in_pair = np.zeros(len(names), bool)
+    in_pair[pairs // PAIR] = in_pair[pairs % PAIR] = True
+    order = np.concatenate([np.flatnonzero(has_column), np.flatnonzero(in_pair & ~has_column)])
+    new_number = np.full(len(names) + 1, -1, dtype=np.int64)
+    new_number[order] = np.arange(len(order))
+    codes = np.sort(new_number[pairs // PAIR] * PAIR + new_number[pairs % PAIR])
+    return _Vocabulary([str(name) for name in names[order]], int(has_column.sum()), codes, new_number)
+
+
+def _limits(n_items: int, settings: Settings) -> tuple[int, float]:
+    """Least and greatest number of items that a pair, or a term, is in. A small network keeps everything."""
+    least = 1 if n_items < 50 else 2 if n_items < 100_000 else 3
+    return least, max(10.0, settings.max_share * n_items)
+
+
+def _pair_codes(tokens: Tokens, full: npt.NDArray[np.bool_], least: int, most: float, settings: Settings) -> Ints:
+    codes, rows, _ = tokens.pairs(full)
+    order = np.lexsort((rows, codes))
+    codes, rows = codes[order], rows[order]
+    first = np.ones(len(codes), bool)
+    first[1:] = (codes[1:] != codes[:-1]) | (rows[1:] != rows[:-1])
+    unique, df = np.unique(codes[first], return_counts=True)
+    kept = (df >= least) & (df <= most)
+    unique, df = unique[kept], df[kept]
+    if len(unique) > settings.most_terms:
+        unique = unique[np.sort(np.argsort(-df, kind="stable")[: settings.most_terms])]
+    return unique
+
+
+def _idf(counts: Rows) -> Floats:
+    if not counts.shape[0]:
+        return np.ones(counts.shape[1], dtype=np.float32)
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    return np.asarray(TfidfTransformer().fit(counts).idf_, dtype=np.float32)
+
+
+def _labels(space: VectorSpace, items: Sequence[Item], written: Counter[str]) -> list[str]:
+    words = _written_words(space, written)
+    codes = Counter(code.casefold() for item in items for code in CODE.findall(f"{item.title} {item.body[:MAX_CHARS]}"))
+    pairs = [(words[code // PAIR], words[code % PAIR]) for code in space.pair_codes.tolist()]
+    joined = [f"{a}-{b}" if f"{a}-{b}".casefold() in codes else f"{a} {b}" for a, b in pairs]
+    return [*words[: space.n_words], *joined, *(topic.label for topic in space.topics)]
+
+
+def _written_words(space: VectorSpace, written: Counter[str]) -> list[str]:
+    """For each stem the way it is most often written. A capital at the start of a sentence or title counts for little."""
+    best: dict[str, tuple[float, str]] = {}
+    for word, stem in space.analyser.seen():
+        count = written[word] * (0.1 if word.istitle() else 1.0)
+        best[stem] = max(best.get(stem, (0.0, stem)), (count, word))
+    return [best.get(word, (0.0, word))[1] for word in space.words]
+
+
+def _latent(unit: Rows, settings: Settings) -> Floats:
+    """Right singular vectors of the items' unit rows, in half precision's values so that bytes keep them exactly."""
+    size = min(settings.latent, unit.shape[0] // 5, unit.shape[1] - 1)
+    if size < 10:
+        return np.zeros((unit.shape[1], 0), dtype=np.float32)
+    from sklearn.decomposition import TruncatedSVD
+
+    svd = TruncatedSVD(size, random_state=0, n_iter=3).fit(unit)
+    return svd.components_.T.astype(np.float16).astype(np.float32)
