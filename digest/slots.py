@@ -39,6 +39,11 @@ def due(now: datetime, zone: str, weekday: int, hour: int, minute: int) -> Slot:
     raise AssertionError("one of three weeks' instants always lies in the past")
 
 
+def week_of(moment: datetime, zone: str) -> str:
+    """The name of the slot whose ISO week `moment` lies in, by the clock of `zone`: what a run by hand composes."""
+    return _name(moment.astimezone(ZoneInfo(zone)).date())
+
+
 def preferred_instant(released_at: datetime, zone: str, weekday: int | None, hour: int | None) -> datetime:
     """The first moment at or after the release that is the member's weekday and hour in `zone`, in UTC.
 

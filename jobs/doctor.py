@@ -79,7 +79,9 @@ def _secrets(services: "Services") -> Iterator[Finding]:
     except SettingsError as error:
         yield Finding("secret key", "problem", "missing or too short", str(error))
     if services.settings.smtp.username and not services.settings.smtp.password.get_secret_value():
-        yield Finding("smtp password", "problem", "smtp.username is set, the password is not", "set GERMANE_SMTP__PASSWORD")
+        yield Finding(
+            "smtp password", "problem", "smtp.username is set, the password is not", "set GERMANE_SMTP__PASSWORD"
+        )
 
 
 def _base_url(settings: Settings) -> Finding:
@@ -125,7 +127,9 @@ def _networks(services: "Services") -> Iterator[Finding]:
     with services.database.reading() as connection:
         found = networks.every(connection)
     if not found:
-        yield Finding("networks", "warning", "there is none yet", "germane networks add SLUG --name NAME --sender-address ADDRESS")
+        yield Finding(
+            "networks", "warning", "there is none yet", "germane networks add SLUG --name NAME --sender-address ADDRESS"
+        )
     for network in found:
         wrong = [f for f in (check(network) for check in SENDER_CHECKS) if f]
         yield from wrong or [Finding(network.slug, "ok", "sender, list id, address and schedule are set")]
@@ -139,7 +143,9 @@ def _sender(network: "Network") -> Finding | None:
             normalise(getattr(network, name))
         except ValueError as error:
             option = "--" + name.replace("_", "-")
-            return Finding(network.slug, "problem", f"{name}: {error}", f"germane networks set {network.slug} {option} ADDRESS")
+            return Finding(
+                network.slug, "problem", f"{name}: {error}", f"germane networks set {network.slug} {option} ADDRESS"
+            )
     return None
 
 
@@ -178,5 +184,7 @@ def _mail_server(settings: Settings) -> Finding:
     where = f"{settings.smtp.host}:{settings.smtp.port}"
     problem = asyncio.run(probe(smtp_route(settings)))
     if problem:
-        return Finding("mail server", "problem", f"{where}: {problem}", "check smtp.host, smtp.port, smtp.security and the server")
+        return Finding(
+            "mail server", "problem", f"{where}: {problem}", "check smtp.host, smtp.port, smtp.security and the server"
+        )
     return Finding("mail server", "ok", f"{where}: greets, and takes our name, security and password")

@@ -58,3 +58,17 @@ def open_services(config: Path | None = None, *, settings: Settings | None = Non
 def process_name() -> str:
     """host:pid, by which a claim names its owner."""
     return f"{platform.node()}:{os.getpid()}"
+
+
+def process_is_gone(name: str) -> bool:
+    """True when `name` is a process of this host that does not run any more; of another host's nothing is known."""
+    host, _, pid = name.rpartition(":")
+    if host != platform.node() or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False

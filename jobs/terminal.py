@@ -1,7 +1,8 @@
 """What people see in the terminal: tables, progress bars, or JSON for programs."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,27 @@ def progress() -> "Progress":
         TimeRemainingColumn(),
     ]
     return Progress(*columns, console=Console(stderr=True))
+
+
+def print_bars(title: str, rows: Sequence[tuple[str, int]], width: int = 40) -> None:
+    """A bar for each (label, number), the longest `width` characters wide."""
+    most = max((n for _, n in rows), default=0)
+    if not most:
+        return
+    label_width = max(len(label) for label, _ in rows)
+    click.echo(f"\n{title}")
+    for label, n in rows:
+        click.echo(f"{printable(label):>{label_width}} {'█' * max(1, round(width * n / most)) if n else ''} {n}")
+
+
+@contextmanager
+def advancing(progress: "Progress | None", description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on `progress` (or none), as a function that moves it on by so many."""
+    if progress is None:
+        yield lambda _n: None
+        return
+    task = progress.add_task(description, total=total)
+    yield lambda n: progress.advance(task, n)
 
 
 def printable(value: object) -> str:

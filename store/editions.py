@@ -240,11 +240,32 @@ def planned(connection: Connection, edition_key: int, limit: int) -> list[Planne
         .order_by(DIGEST.c.member_id)
         .limit(limit)
     )
-    rows = connection.execute(query).all()
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in connection.execute(query)]
     if not rows:
         return []
     last = _last_digests(connection, rows[0][1], rows[-1][1])
     return [PlannedDigest(*row, last.get(row[1])) for row in rows]
+
+
+def audience(
+    connection: Connection, network_key: int, after: int, limit: int, member_key: int = 0
+) -> list[PlannedDigest]:
+    """Members who would be considered if an edition opened now, by key, beyond `after`; or the one of `member_key`,
+    whatever their status. Their `digest_key` is 0."""
+    query = select(literal(0), MEMBER.c.id, MEMBER.c.public_id, *(MEMBER.c[name] for name in _OF_MEMBER))
+    query = query.where(MEMBER.c.network_id == network_key).order_by(MEMBER.c.id).limit(limit)
+    if member_key:
+        query = query.where(MEMBER.c.id == member_key)
+    else:
+        query = query.where(MEMBER.c.id > after, MEMBER.c.status.in_(AUDIENCE_STATUSES))
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in connection.execute(query)]
+    last = _last_digests(connection, rows[0][1], rows[-1][1]) if rows else {}
+    return [PlannedDigest(*row, last.get(row[1])) for row in rows]
+
+
+def audience_size(connection: Connection, network_key: int) -> int:
+    query = select(func.count()).where(MEMBER.c.network_id == network_key, MEMBER.c.status.in_(AUDIENCE_STATUSES))
+    return connection.execute(query).scalar_one()
 
 
 def _last_digests(connection: Connection, first_member: int, last_member: int) -> dict[int, datetime]:
@@ -324,6 +345,35 @@ def skipped_reasons(connection: Connection, edition_key: int) -> dict[str, int]:
         .where(DIGEST.c.edition_id == edition_key, DIGEST.c.state == "skipped")
         .group_by(DIGEST.c.reason)
         .order_by(func.count().desc(), DIGEST.c.reason)
+    )
+    return dict(connection.execute(query).tuples())
+
+
+def reaches(connection: Connection, edition_key: int) -> list[tuple[int, int]]:
+    """(item key, number of digests of this edition it is in) for each item the edition could choose from."""
+    chosen = (
+        select(DIGEST_ITEM.c.item_id, func.count().label("n"))
+        .join_from(DIGEST_ITEM, DIGEST, DIGEST.c.id == DIGEST_ITEM.c.digest_id)
+        .where(DIGEST.c.edition_id == edition_key)
+        .group_by(DIGEST_ITEM.c.item_id)
+        .subquery()
+    )
+    query = (
+        select(EDITION_ITEM.c.item_id, func.coalesce(chosen.c.n, 0))
+        .join_from(EDITION_ITEM, chosen, chosen.c.item_id == EDITION_ITEM.c.item_id, isouter=True)
+        .where(EDITION_ITEM.c.edition_id == edition_key)
+        .order_by(EDITION_ITEM.c.item_id)
+    )
+    return list(connection.execute(query).tuples())
+
+
+def digest_sizes(connection: Connection, edition_key: int) -> dict[int, int]:
+    """How many digests have how many items."""
+    query = (
+        select(DIGEST.c.items, func.count())
+        .where(DIGEST.c.edition_id == edition_key, DIGEST.c.state == "composed")
+        .group_by(DIGEST.c.items)
+        .order_by(DIGEST.c.items)
     )
     return dict(connection.execute(query).tuples())
 

@@ -76,6 +76,19 @@ def find(connection: Connection, slug: str = "") -> Network:
     raise StoreError(f"say which network with --network; there are: {slugs}")
 
 
+def by_key(connection: Connection, key: int) -> Network:
+    """The network with this integer key, which a row of another table named. Raises LookupError when there is none."""
+    row = connection.execute(select(TABLE).where(TABLE.c.id == key)).mappings().first()
+    if row is None:
+        raise LookupError(f"network {key}")
+    return _network(row)
+
+
+def added_at(connection: Connection) -> dict[int, datetime]:
+    """When each network was added, by its key."""
+    return {key: at for key, at in connection.execute(select(TABLE.c.id, TABLE.c.created_at))}
+
+
 def _columns(network: Network) -> dict[str, Any]:
     return {c.name: getattr(network, c.name) for c in TABLE.c if c.name not in {"id", "public_id", "created_at"}}
 

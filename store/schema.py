@@ -20,10 +20,15 @@ def upgrade(database: Database) -> None:
         command.upgrade(config, "head")
 
 
+def version(database: Database) -> str | None:
+    """The name of the last migration that the database went through, or None for one without tables."""
+    with database.reading() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
 def check(database: Database) -> None:
     """Raises StoreError unless the database has exactly the tables of this version."""
-    with database.reading() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
+    found = version(database)
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
     if found is None:
         raise StoreError("the database has no tables yet; run `germane init`")

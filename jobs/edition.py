@@ -1,0 +1,199 @@
+"""Composing an edition: from what the store holds to digests and an outbox, shard by shard."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from digest.composition import Composition, compose
+from digest.composition import Edition as Fitted
+from digest.eligibility import Block
+from digest.slots import preferred_instant
+from digest.vectors import VectorSpace, fit
+from jobs.services import Services
+from profiles.member import Preferences, Profile
+from profiles.standing import why_no_mail
+from store import editions, items, topics
+from store.editions import Decided, Edition, PlannedDigest
+from store.networks import Network
+
+Advance = Callable[[int], None]
+
+
+def edition_settings(services: Services, network: Network) -> dict[str, Any]:
+    """What an edition is composed with, kept beside it so that it can be composed again the same way."""
+    settings = services.settings
+    return {
+        "threshold": network.threshold_for("", settings.matching.threshold),
+        "kind_thresholds": network.kind_thresholds,
+        "items_per_digest": network.items_per_digest or settings.digest.items,
+        "candidates": settings.matching.candidates,
+        "background_items": settings.matching.background_items,
+        "max_item_age_days": settings.digest.max_item_age_days,
+    }
+
+
+def open_edition(services: Services, network: Network, slot: str, at: datetime) -> bool:
+    """Open the slot's edition and freeze its items and audience; False if it is open or done already."""
+    settings = edition_settings(services, network)
+    oldest = at - timedelta(days=settings["max_item_age_days"])
+    with services.database.writing() as connection:
+        if editions.find(connection, network.key, slot):
+            return False
+        keys = [item.key for item in items.open_items(connection, network.key, at, oldest)]
+        return editions.open_once(
+            connection, network_key=network.key, slot=slot, as_of=at, item_keys=keys, settings=settings
+        )
+
+
+def fit_edition(
+    services: Services,
+    network: Network,
+    settings: dict[str, Any],
+    item_keys: Sequence[int],
+    as_of: datetime,
+    model: bytes | None,
+) -> Fitted:
+    """What an edition needs to match: with a stored model the same vectors as when it was first composed."""
+    with services.database.reading() as connection:
+        chosen = items.load(connection, network.key, item_keys)
+        known = topics.load(connection, network.key)
+        past = items.background(connection, network.key, as_of, settings["background_items"])
+    past = past[::-1]
+    space = VectorSpace.from_bytes(model) if model else _fitted(past, chosen, known)
+    default, kinds = settings["threshold"], settings["kind_thresholds"]
+    return Fitted(
+        items=chosen,
+        topics=known,
+        space=space,
+        rows=space.item_vectors(chosen),
+        past=space.item_vectors(past),
+        thresholds=np.array([kinds.get(item.kind, default) for item in chosen], dtype=np.float64),
+        most_items=settings["items_per_digest"],
+        language=network.language,
+        candidates=settings["candidates"],
+    )
+
+
+def _fitted(past: list[Any], chosen: list[Any], known: list[Any]) -> VectorSpace:
+    seen = {item.key for item in past}
+    return fit([*past, *(item for item in chosen if item.key not in seen)], known)
+
+
+def compose_edition(services: Services, network: Network, edition: Edition, owner: str, advance: Advance) -> None:
+    """Decide every digest that is still planned. Raises NotMine when another process took the edition over."""
+    fitted = _load_or_fit(services, network, edition, owner)
+    while True:
+        with services.database.reading() as connection:
+            batch = editions.planned(connection, edition.key, services.settings.digest.shard)
+            if not batch:
+                return
+            span = (batch[0].member_key, batch[-1].member_key)
+            sent = editions.sent_pairs(connection, *span, [item.key for item in fitted.items])
+        decided = decide(fitted, network, edition, batch, sent)
+        now = services.now()
+        with services.database.writing() as connection:
+            editions.renew(connection, edition.key, owner, now, services.settings.schedule.lease_s)
+            editions.write(connection, edition, decided, now)
+        advance(len(batch))
+
+
+def _load_or_fit(services: Services, network: Network, edition: Edition, owner: str) -> Fitted:
+    with services.database.reading() as connection:
+        keys, model = editions.item_keys(connection, edition.key), editions.load_model(connection, edition.key)
+    fitted = fit_edition(services, network, edition.settings, keys, edition.as_of, model)
+    if model is None:
+        with services.database.writing() as connection:
+            editions.renew(connection, edition.key, owner, services.now(), services.settings.schedule.lease_s)
+            editions.save_model(connection, edition.key, fitted.space.to_bytes())
+    return fitted
+
+
+def decide(fitted: Fitted, network: Network, edition: Edition, batch: Sequence[PlannedDigest], sent: Any) -> Decided:
+    """What each member of a shard gets, as rows: pure, the same in gives the same out."""
+    today = edition.as_of.astimezone(ZoneInfo(network.time_zone)).date()
+    reasons = [_why_no_mail(member, edition.as_of, today) for member in batch]
+    able = [member for member, reason in zip(batch, reasons, strict=True) if reason is None]
+    decided = Decided(digests=[], chosen=[], left_out=[], outbox=[])
+    decided.digests.extend(
+        (m.digest_key, "skipped", reason, 0, 0) for m, reason in zip(batch, reasons, strict=True) if reason
+    )
+    if able:
+        found = compose(
+            fitted, [profile_of(m) for m in able], [preferences_of(m) for m in able], _pairs(able, fitted, sent)
+        )
+        _add_composed(decided, found, able, fitted, network, edition)
+    return decided
+
+
+def _why_no_mail(member: PlannedDigest, now: datetime, today: Any) -> str | None:
+    return why_no_mail(
+        status=member.status,  # type: ignore[arg-type]
+        paused_until=member.paused_until,
+        cadence=member.cadence,  # type: ignore[arg-type]
+        last_digest_at=member.last_digest_at,
+        has_profile=bool(member.stated.strip() or member.chosen),
+        now=now,
+        today=today,
+    )
+
+
+def profile_of(member: PlannedDigest) -> Profile:
+    return Profile(**{name: getattr(member, name) for name in Profile.__slots__})
+
+
+def preferences_of(member: PlannedDigest) -> Preferences:
+    return Preferences(**{name: getattr(member, name) for name in _WISHES})
+
+
+_WISHES = [name for name in Preferences.__slots__ if name in PlannedDigest.__slots__]
+
+
+def _pairs(members: Sequence[PlannedDigest], fitted: Fitted, sent: Any) -> tuple[Any, Any]:
+    row = {member.member_key: n for n, member in enumerate(members)}
+    column = {item.key: n for n, item in enumerate(fitted.items)}
+    found = [(row[m], column[i]) for m, i in sent.tolist() if m in row]
+    pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _add_composed(
+    decided: Decided,
+    found: Composition,
+    members: Sequence[PlannedDigest],
+    fitted: Fitted,
+    network: Network,
+    edition: Edition,
+) -> None:
+    pick = found.selection
+    for n, (row, column) in enumerate(zip(pick.member.tolist(), pick.item.tolist(), strict=True)):
+        why = [[reason.label, round(reason.weight, 6), reason.source] for reason in found.reasons[n]]
+        facts = (float(found.scores[n]), float(found.matches[n]), why)
+        member = members[row]
+        decided.chosen.append(
+            (member.digest_key, int(pick.rank[n]), member.member_key, fitted.items[column].key, *facts)
+        )
+    for n, (row, column) in enumerate(zip(pick.left_member.tolist(), pick.left_item.tolist(), strict=True)):
+        reason = Block(pick.left_block[n]).word
+        facts_left = (float(found.left_scores[n]), float(found.left_matches[n]))
+        decided.left_out.append((members[row].digest_key, fitted.items[column].key, reason, *facts_left))
+    chosen = np.bincount(pick.member, minlength=len(members))
+    left = np.bincount(pick.left_member, minlength=len(members))
+    domain = network.sender_address.partition("@")[2]
+    for row, member in enumerate(members):
+        below = int(pick.below[row])
+        if not chosen[row]:
+            reason = "nothing_allowed" if left[row] else "nothing_fits"
+            decided.digests.append((member.digest_key, "skipped", reason, 0, below))
+            continue
+        decided.digests.append((member.digest_key, "composed", "", int(chosen[row]), below))
+        message_id = f"<{edition.public_id}.{member.member_public_id}@{domain}>"
+        decided.outbox.append((member.digest_key, member.member_key, message_id, _not_before(member, network, edition)))
+
+
+def _not_before(member: PlannedDigest, network: Network, edition: Edition) -> datetime:
+    if member.weekday is None and member.hour is None:
+        return edition.as_of
+    return preferred_instant(edition.as_of, member.time_zone or network.time_zone, member.weekday, member.hour)

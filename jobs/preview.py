@@ -1,0 +1,99 @@
+"""`germane preview`: the digest that a member would get now."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.terminal import network_option
+
+if TYPE_CHECKING:
+    from digest.composition import Edition as Fitted
+    from jobs.services import Services
+    from store.editions import PlannedDigest
+    from store.networks import Network
+
+
+@click.command()
+@click.argument("member")
+@click.option("--format", "as_format", type=click.Choice(["text", "html", "eml"]), default="text", show_default=True)
+@network_option
+@click.pass_obj
+def preview(config: Path | None, member: str, as_format: str, slug: str) -> None:
+    """Print the mail that MEMBER (an address or public id) would get now, or why there is none. Nothing is written or sent.
+
+    Example: germane preview ann@trust.example.org --format html > ann.html
+    """
+    from jobs.edition import decide
+    from jobs.run import WORDS
+    from jobs.services import open_services
+    from store import editions, networks
+
+    services = open_services(config)
+    with services.database.reading() as connection:
+        network = networks.find(connection, slug)
+    now = services.now()
+    planned = one_member(services, network, member)
+    fitted = fitted_now(services, network, now)
+    with services.database.reading() as connection:
+        keys = [item.key for item in fitted.items]
+        sent = editions.sent_pairs(connection, planned.member_key, planned.member_key, keys)
+    decided = decide(fitted, network, imagined(network, now), [planned], sent)
+    if not decided.chosen:
+        reason = decided.digests[0][2]
+        click.echo(f"no digest: {WORDS[reason]}")
+        return
+    click.echo(_mail(services, network, planned, decided.chosen, fitted, as_format, now), nl=as_format != "eml")
+
+
+def one_member(services: "Services", network: "Network", who: str) -> "PlannedDigest":
+    """The member by address or public id, as composing sees them. Raises click.ClickException when there is none."""
+    from store import editions, members
+
+    with services.database.reading() as connection:
+        found = members.find(connection, network.key, who)
+        if found is None:
+            raise click.ClickException(f"{network.slug} has no member {who!r}; `germane members list` shows them")
+        return editions.audience(connection, network.key, 0, 1, member_key=found.key)[0]
+
+
+def fitted_now(services: "Services", network: "Network", now: datetime) -> "Fitted":
+    """What an edition opened now would choose from and match with."""
+    from datetime import timedelta
+
+    from jobs.edition import edition_settings, fit_edition
+    from store import items
+
+    settings = edition_settings(services, network)
+    with services.database.reading() as connection:
+        oldest = now - timedelta(days=settings["max_item_age_days"])
+        keys = [item.key for item in items.open_items(connection, network.key, now, oldest)]
+    return fit_edition(services, network, settings, keys, now, None)
+
+
+def imagined(network: "Network", now: datetime) -> Any:
+    """An edition that is not stored."""
+    from digest.slots import week_of
+    from store.editions import Edition
+
+    return Edition(0, "preview", network.key, week_of(now, network.time_zone), "opened", now, "", None, {})
+
+
+def _mail(
+    services: "Services", network: "Network", member: "PlannedDigest", chosen: list[Any], fitted: "Fitted", as_format: str, now: datetime
+) -> str | bytes:
+    from digest.message import Entry
+    from jobs.press import press_for, recipient_for
+
+    items = {item.key: item for item in fitted.items}
+    entries = [
+        Entry(items[key], match, tuple((label, source) for label, _, source in why))
+        for _, _, _, key, _, match, why in chosen
+    ]
+    press = press_for(services, network, edition_id="preview", slot="", topics=fitted.topics)
+    recipient = recipient_for(services, network, member.member_key)
+    if as_format == "eml":
+        return press.message(recipient, entries, f"<preview.{member.member_public_id}@{network.list_id}>", now)
+    parts = press.parts(recipient, entries)
+    return f"Subject: {parts.subject}\n\n{parts.text}" if as_format == "text" else parts.html

@@ -1,0 +1,308 @@
+"""`germane run`: a network's weekly edition, once and only once."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.terminal import advancing, as_json_option, network_option, print_bars, print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from jobs.services import Services
+    from store.editions import Counts, Edition
+    from store.networks import Network
+
+WORDS = {
+    "paused": "paused by the member",
+    "cadence": "not due yet by the member's own cadence",
+    "empty_profile": "no stated interest and no chosen topic",
+    "nothing_fits": "nothing fits well enough",
+    "nothing_allowed": "what fits is muted, not for them, or was sent before",
+    "left": "left meanwhile",
+    "bounced": "address bounced meanwhile",
+    "erased": "erased meanwhile",
+    "pending": "sign-up not confirmed",
+}
+
+
+class EditionBusy(click.ClickException):
+    """Another process is composing this edition."""
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What came of a run. `reach` has (kind, title, digests it is in) for each item; `sizes` counts digests by items."""
+
+    network: str
+    slot: str
+    state: str
+    nothing_to_do: bool = False
+    considered: int = 0
+    digests: int = 0
+    delivered: int = 0
+    failed: int = 0
+    queued: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    sizes: dict[int, int] = field(default_factory=dict)
+    reach: list[tuple[str, str, int]] = field(default_factory=list)
+    mail_server_problem: str = ""
+
+    @property
+    def median_items(self) -> int:
+        """Items in the median digest (the lower one of two)."""
+        middle, passed = (sum(self.sizes.values()) + 1) // 2, 0
+        for items, digests in sorted(self.sizes.items()):
+            passed += digests
+            if passed >= middle:
+                return items
+        return 0
+
+
+@click.command()
+@network_option
+@click.option("--at", type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d"]),
+              help="Compose as if it were this moment (the network's time zone unless it names one).")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show what would be sent; write and send nothing.")
+@click.option("--no-send", is_flag=True, help="Compose only; `germane send` or `germane serve` sends it.")
+@as_json_option
+@click.pass_obj
+def run(config: Path | None, slug: str, at: datetime | None, dry_run: bool, no_send: bool, as_json: bool) -> None:
+    """Compose this week's edition and send it. Running it again does nothing; after a crash it goes on where it stopped.
+
+    Example: germane run --network breathe-well --dry-run
+    """
+    from jobs.services import open_services
+    from store import networks
+
+    services = open_services(config)
+    with services.database.reading() as connection:
+        chosen = [networks.find(connection, slug)] if slug else networks.every(connection)
+    if not chosen:
+        raise click.ClickException("there is no network yet; `germane networks add` makes one")
+    reports = []
+    with progress() as bars:
+        for network in chosen:
+            moment = _moment(at, network, services.now())
+            if dry_run:
+                reports.append(rehearse(services, network, at=moment, progress=bars))
+            else:
+                reports.append(run_edition(services, network, at=moment, send=not no_send, progress=bars))
+    _print(reports, as_json, dry_run)
+    _exit(reports, dry_run, no_send)
+
+
+def run_edition(
+    services: "Services",
+    network: "Network",
+    *,
+    at: datetime,
+    slot: str = "",
+    send: bool = True,
+    progress: Any = None,
+) -> RunReport:
+    """Compose the edition of the week of `at` (or of `slot`), and send it. Idempotent, and exclusive over all processes.
+
+    Raises EditionBusy while another live process holds the edition, and TemplateError before anything is composed.
+    """
+    from digest.slots import week_of
+    from jobs.edition import compose_edition, open_edition
+    from jobs.services import process_name
+    from jobs.trial import check_templates
+    from store import editions
+
+    check_templates(services)
+    assert services.secret_key
+    slot = slot or week_of(at, network.time_zone)
+    open_edition(services, network, slot, at)
+    with services.database.reading() as connection:
+        edition = editions.find(connection, network.key, slot)
+        assert edition is not None
+    if edition.state == "finished":
+        return _report(services, network, edition, nothing_to_do=True)
+    owner = process_name()
+    _claim(services, edition, owner)
+    try:
+        if edition.state == "opened":
+            with _bar(progress, services, edition) as advance:
+                compose_edition(services, network, edition, owner, advance)
+            _move(services, edition, owner, "opened", "composed")
+        _release(services, edition, owner)
+        problem = _send(services, edition, progress) if send else ""
+        with services.database.writing() as connection:
+            editions.settle(connection, edition.key, services.now())
+    finally:
+        with services.database.writing() as connection:
+            editions.give_back(connection, edition.key, owner)
+    return _report(services, network, edition, problem=problem)
+
+
+def _claim(services: "Services", edition: "Edition", owner: str) -> None:
+    from jobs.services import process_is_gone
+    from store import editions
+
+    now, lease_s = services.now(), services.settings.schedule.lease_s
+    with services.database.writing() as connection:
+        if editions.claim(connection, edition, owner, now, lease_s, dead=process_is_gone(edition.owner)):
+            return
+    raise EditionBusy(
+        f"edition {edition.slot} is being composed by {edition.owner or 'another process'}; wait for it, "
+        f"or at most {lease_s:.0f} s if that process is gone, and run the command again"
+    )
+
+
+def _move(services: "Services", edition: "Edition", owner: str, before: str, after: str) -> None:
+    from store import editions
+
+    with services.database.writing() as connection:
+        editions.move(connection, edition.key, owner, before, after)
+
+
+def _release(services: "Services", edition: "Edition", owner: str) -> None:
+    """Let the senders have a composed edition; one that was released before a crash stays so."""
+    if edition.state != "released":
+        _move(services, edition, owner, "composed", "released")
+
+
+def _send(services: "Services", edition: "Edition", progress: Any) -> str:
+    from jobs.send import send_due
+
+    return send_due(services, edition=edition.key, progress=progress).mail_server_problem
+
+
+def _bar(progress: Any, services: "Services", edition: "Edition") -> Any:
+    from store import editions
+
+    with services.database.reading() as connection:
+        left = editions.counts(connection, edition.key).planned
+    return advancing(progress, f"Composing {edition.slot}", left)
+
+
+def _report(
+    services: "Services", network: "Network", edition: "Edition", *, nothing_to_do: bool = False, problem: str = ""
+) -> RunReport:
+    from store import editions, items
+
+    with services.database.reading() as connection:
+        found: Counts = editions.counts(connection, edition.key)
+        state = editions.find(connection, network.key, edition.slot)
+        reaches = editions.reaches(connection, edition.key)
+        titles = {item.key: item for item in items.load(connection, network.key, [key for key, _ in reaches])}
+        skipped, sizes = (
+            editions.skipped_reasons(connection, edition.key),
+            editions.digest_sizes(connection, edition.key),
+        )
+    return RunReport(
+        network=network.slug,
+        slot=edition.slot,
+        state=state.state if state else edition.state,
+        nothing_to_do=nothing_to_do,
+        considered=found.considered,
+        digests=found.digests,
+        delivered=found.delivered,
+        failed=found.failed,
+        queued=found.queued,
+        skipped=skipped,
+        sizes=sizes,
+        reach=[(titles[key].kind, titles[key].title, n) for key, n in reaches if key in titles],
+        mail_server_problem=problem,
+    )
+
+
+def rehearse(services: "Services", network: "Network", *, at: datetime, progress: Any = None) -> RunReport:
+    """What `run_edition` would compose at this moment, through the same code; nothing is written."""
+    from datetime import timedelta
+
+    from digest.slots import week_of
+    from jobs.edition import decide, edition_settings, fit_edition
+    from store import editions, items
+
+    settings = edition_settings(services, network)
+    slot = week_of(at, network.time_zone)
+    with services.database.reading() as connection:
+        oldest = at - timedelta(days=settings["max_item_age_days"])
+        keys = [item.key for item in items.open_items(connection, network.key, at, oldest)]
+        members = editions.audience_size(connection, network.key)
+    fitted = fit_edition(services, network, settings, keys, at, None)
+    imagined = editions.Edition(0, "", network.key, slot, "opened", at, "", None, settings)
+    sizes, skipped, reach, after = Counter[int](), Counter[str](), Counter[int](), 0
+    with advancing(progress, f"Rehearsing {slot}", members) as advance:
+        while True:
+            with services.database.reading() as connection:
+                batch = editions.audience(connection, network.key, after, services.settings.digest.shard)
+                if not batch:
+                    break
+                after = batch[-1].member_key
+                sent = editions.sent_pairs(connection, batch[0].member_key, after, keys)
+            decided = decide(fitted, network, imagined, batch, sent)
+            sizes.update(items for _, state, _, items, _ in decided.digests if state == "composed")
+            skipped.update(reason for _, state, reason, _, _ in decided.digests if state == "skipped")
+            reach.update(item for _, _, _, item, *_ in decided.chosen)
+            advance(len(batch))
+    return RunReport(
+        network=network.slug,
+        slot=slot,
+        state="rehearsed",
+        considered=members,
+        digests=sum(sizes.values()),
+        skipped=dict(skipped.most_common()),
+        sizes=dict(sorted(sizes.items())),
+        reach=[(item.kind, item.title, reach[item.key]) for item in fitted.items],
+    )
+
+
+def _moment(at: datetime | None, network: "Network", now: datetime) -> datetime:
+    from datetime import UTC
+    from zoneinfo import ZoneInfo
+
+    if at is None:
+        return now
+    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(network.time_zone))).astimezone(UTC)
+
+
+def _exit(reports: list[RunReport], dry_run: bool, no_send: bool) -> None:
+    from jobs.cli import MAIL_SERVER, PARTLY
+
+    problems = [report.mail_server_problem for report in reports if report.mail_server_problem]
+    if problems:
+        click.echo(f"germane: {problems[0]}", err=True)
+        raise click.exceptions.Exit(MAIL_SERVER)
+    if not dry_run and not no_send and any(report.state != "finished" for report in reports):
+        raise click.exceptions.Exit(PARTLY)
+
+
+def _print(reports: list[RunReport], as_json: bool, dry_run: bool) -> None:
+    if as_json:
+        print_json([asdict(report) | {"median_items": report.median_items} for report in reports])
+        return
+    for report in reports:
+        if report.nothing_to_do:
+            click.echo(f"{report.network} {report.slot}: finished already; nothing to do")
+        else:
+            print_report(report)
+    if dry_run:
+        click.echo("A rehearsal: nothing was written and nothing was sent.")
+
+
+def print_report(report: RunReport) -> None:
+    """The summary that an operator wants to see: the balance, who got nothing and why, and what requests reached."""
+    requests = [n for kind, _, n in report.reach if kind == "request"]
+    reached = sum(1 for n in requests if n)
+    rows: list[tuple[str, Any]] = [
+        ("members considered", report.considered),
+        ("digests", report.digests),
+        ("  delivered", report.delivered),
+        *((f"  {word}", n) for word, n in (("failed", report.failed), ("waiting", report.queued)) if n),
+        ("members with nothing", sum(report.skipped.values())),
+        *((f"  {WORDS.get(reason, reason)}", n) for reason, n in report.skipped.items()),
+        ("items to choose from", len(report.reach)),
+        ("items in the median digest", report.median_items),
+        ("requests", len(requests)),
+        ("  that reached somebody", reached),
+        ("  members reached by the median request", sorted(requests)[len(requests) // 2] if requests else 0),
+    ]
+    title = f"{report.network}, edition {report.slot}: {report.state}"
+    print_table(title, ("", "number"), rows, right=(1,))
+    print_bars("Items in a digest", [(str(size), n) for size, n in report.sizes.items()])
