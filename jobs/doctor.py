@@ -109,12 +109,13 @@ def _database(services: "Services") -> Finding:
 
 
 def _templates(services: "Services") -> Iterator[Finding]:
-    from digest.message import TemplateError
-    from jobs.services import mail_environment
-    from jobs.trial import trial_press
+    from digest.layout import TemplateError
+    from jobs.press import press_for
+    from store.networks import Network
 
+    trial = Network(slug="trial", name="Trial", sender_address="trial@example.org", list_id="trial.example.org")
     try:
-        trial_press(mail_environment())
+        press_for(services, trial, [])
     except TemplateError as error:
         yield Finding("templates", "problem", str(error), "mend the template; nothing is composed while it is broken")
         return

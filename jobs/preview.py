@@ -81,18 +81,29 @@ def imagined(network: "Network", now: datetime) -> Any:
 
 
 def _mail(
-    services: "Services", network: "Network", member: "PlannedDigest", chosen: list[Any], fitted: "Fitted", as_format: str, now: datetime
+    services: "Services",
+    network: "Network",
+    member: "PlannedDigest",
+    chosen: list[Any],
+    fitted: "Fitted",
+    as_format: str,
+    now: datetime,
 ) -> str | bytes:
     from digest.message import Entry
     from jobs.press import press_for, recipient_for
+    from store import members
 
     items = {item.key: item for item in fitted.items}
     entries = [
         Entry(items[key], match, tuple((label, source) for label, _, source in why))
         for _, _, _, key, _, match, why in chosen
     ]
-    press = press_for(services, network, edition_id="preview", slot="", topics=fitted.topics)
-    recipient = recipient_for(services, network, member.member_key)
+    press = press_for(services, network, fitted.topics, edition_id="preview")
+    with services.database.reading() as connection:
+        found = members.find(connection, network.key, member.member_public_id)
+        assert found is not None
+    who, language = found.member, found.member.preferences.language or next(iter(found.member.profile.languages), "")
+    recipient = recipient_for(services, found.public_id, who.address, who.name, language)
     if as_format == "eml":
         return press.message(recipient, entries, f"<preview.{member.member_public_id}@{network.list_id}>", now)
     parts = press.parts(recipient, entries)

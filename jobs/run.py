@@ -110,11 +110,12 @@ def run_edition(
     from digest.slots import week_of
     from jobs.edition import compose_edition, open_edition
     from jobs.services import process_name
-    from jobs.trial import check_templates
-    from store import editions
+    from jobs.press import press_for
+    from store import editions, topics
 
-    check_templates(services)
     assert services.secret_key
+    with services.database.reading() as connection:
+        press_for(services, network, topics.load(connection, network.key))
     slot = slot or week_of(at, network.time_zone)
     open_edition(services, network, slot, at)
     with services.database.reading() as connection:

@@ -378,6 +378,22 @@ def digest_sizes(connection: Connection, edition_key: int) -> dict[int, int]:
     return dict(connection.execute(query).tuples())
 
 
+def outcome(connection: Connection, edition_key: int, member_key: int, item_key: int) -> str:
+    """What this edition came to for one member and item, in words."""
+    mine = (DIGEST.c.edition_id == edition_key, DIGEST.c.member_id == member_key)
+    digest = connection.execute(select(DIGEST.c.id, DIGEST.c.state, DIGEST.c.reason).where(*mine)).first()
+    if digest is None:
+        return "the member was not in its audience"
+    this = {"digest_id": digest.id, "item_id": item_key}
+    chosen = connection.execute(select(DIGEST_ITEM.c.rank).filter_by(**this)).scalar()
+    if chosen is not None:
+        return f"in the digest, at place {chosen}"
+    left = connection.execute(select(LEFT_OUT.c.reason).filter_by(**this)).scalar()
+    if left is not None:
+        return f"left out: {left.replace('_', ' ')}"
+    return f"no digest: {digest.reason.replace('_', ' ')}" if digest.state == "skipped" else "left out: below threshold"
+
+
 def settle(connection: Connection, edition_key: int, now: datetime) -> Counts:
     """Write the counts down, and finish the edition if it was released and they balance with nothing left to do."""
     found = counts(connection, edition_key)

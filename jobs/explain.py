@@ -1,0 +1,144 @@
+"""`germane explain`: how a member's match with an item came about, term by term."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.terminal import as_json_option, network_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from digest.composition import Edition as Fitted
+    from digest.items import Item
+    from jobs.services import Services
+    from store.editions import Edition, PlannedDigest
+    from store.networks import Network
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The figures behind one pair. `terms` are (term, weight, source); their weights sum to `score`."""
+
+    member: str
+    item: str
+    edition: str
+    terms: list[tuple[str, float, str]]
+    score: float
+    match: float
+    threshold: float
+    outcome: str
+
+
+@click.command()
+@click.argument("member")
+@click.argument("item")
+@click.option("--edition", "slot", default="", help="Explain with this edition's stored model, such as 2026-W47.")
+@network_option
+@as_json_option
+@click.pass_obj
+def explain(config: Path | None, member: str, item: str, slot: str, slug: str, as_json: bool) -> None:
+    """Show the terms that make MEMBER's match with ITEM, their sum, the threshold, and what came of it.
+
+    Without --edition the newest edition that could choose the item is explained, with the vectors stored with it; if there is
+    none, one that would open now. The member's profile is taken as it is now.
+
+    Example: germane explain ann@trust.example.org esd-rural-2026
+    """
+    from jobs.preview import one_member
+    from jobs.services import open_services
+    from store import items, networks
+
+    services = open_services(config)
+    with services.database.reading() as connection:
+        network = networks.find(connection, slug)
+        found = items.find(connection, network.key, item)
+    if found is None:
+        raise click.ClickException(f"{network.slug} has no item {item!r}; `germane items list` shows them")
+    planned = one_member(services, network, member)
+    result = _explain(services, network, planned, found, slot, member)
+    if as_json:
+        print_json(_plain(result))
+    else:
+        _print(result)
+
+
+def _explain(
+    services: "Services", network: "Network", member: "PlannedDigest", item: "Item", slot: str, who: str
+) -> Explanation:
+    from digest.reasons import explain as terms_of
+    from jobs.edition import profile_of
+
+    edition = _edition(services, network, item, slot)
+    fitted = _fitted(services, network, edition, item)
+    column = [chosen.key for chosen in fitted.items].index(item.key)
+    rows, scores, matches = fitted.match([profile_of(member)])
+    terms = terms_of(fitted.space, rows[0], fitted.rows[column])
+    return Explanation(
+        member=who,
+        item=item.title,
+        edition=edition.slot if edition else "one that would open now",
+        terms=terms,
+        score=float(scores[0, column]),
+        match=float(matches[0, column]),
+        threshold=float(fitted.thresholds[column]),
+        outcome=_outcome(services, edition, member, item),
+    )
+
+
+def _edition(services: "Services", network: "Network", item: "Item", slot: str) -> "Edition | None":
+    from store import editions
+
+    with services.database.reading() as connection:
+        if slot:
+            found = editions.find(connection, network.key, slot)
+            if found is None or item.key not in editions.item_keys(connection, found.key):
+                raise click.ClickException(
+                    f"edition {slot} of {network.slug} does not exist, or could not choose this item"
+                )
+            return found
+        newest = editions.latest(connection, network.key)
+        return next((e for e in newest if item.key in editions.item_keys(connection, e.key)), None)
+
+
+def _fitted(services: "Services", network: "Network", edition: "Edition | None", item: "Item") -> "Fitted":
+    from jobs.edition import edition_settings, fit_edition
+    from store import editions
+
+    if edition is None:
+        return fit_edition(services, network, edition_settings(services, network), [item.key], services.now(), None)
+    with services.database.reading() as connection:
+        keys, model = editions.item_keys(connection, edition.key), editions.load_model(connection, edition.key)
+    return fit_edition(services, network, edition.settings, keys, edition.as_of, model)
+
+
+def _outcome(services: "Services", edition: "Edition | None", member: "PlannedDigest", item: "Item") -> str:
+    from store import editions
+
+    if edition is not None:
+        with services.database.reading() as connection:
+            return editions.outcome(connection, edition.key, member.member_key, item.key)
+    return "not in an edition yet"
+
+
+def _print(result: Explanation) -> None:
+    shown = [(term, f"{weight:.4f}", source) for term, weight, source in result.terms if abs(weight) >= 5e-5]
+    print_table(f"{result.member} and “{result.item}”", ("term", "weight", "from"), shown, right=(1,))
+    click.echo(f"sum of all {len(result.terms)} terms = score {sum(w for _, w, _ in result.terms):.4f}")
+    passes = "at or above" if result.match >= result.threshold else "below"
+    click.echo(f"match {result.match:.0f} of 100, {passes} the threshold of {result.threshold:.0f}")
+    click.echo(f"edition {result.edition}: {result.outcome}")
+
+
+def _plain(result: Explanation) -> dict[str, Any]:
+    return {
+        "member": result.member,
+        "item": result.item,
+        "edition": result.edition,
+        "terms": [{"term": term, "weight": weight, "from": source} for term, weight, source in result.terms],
+        "sum": sum(weight for _, weight, _ in result.terms),
+        "score": result.score,
+        "match": result.match,
+        "threshold": result.threshold,
+        "outcome": result.outcome,
+    }

@@ -1,0 +1,48 @@
+"""The press that prints a network's digests, wired from settings, templates and the store."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from digest.items import Topic
+from digest.message import DigestPress, Masthead, Recipient
+from jobs.services import TEMPLATES, Services
+from profiles.links import sign
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from store.networks import Network
+
+
+def mail_environment() -> "jinja2.Environment":
+    """Jinja2 over the project's templates: autoescaped, and an undefined name is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+
+
+def press_for(
+    services: Services, network: "Network", topics: Iterable[Topic], *, edition_id: str = "trial", slot: str = ""
+) -> DigestPress:
+    """A press for one edition. Raises TemplateError, naming file and line, when a template cannot be used."""
+    masthead = Masthead(
+        network_name=network.name,
+        network_slug=network.slug,
+        sender_name=network.sender_name or network.name,
+        sender_address=network.sender_address,
+        reply_to=network.reply_to or network.sender_address,
+        postal_address=network.postal_address,
+        list_id=network.list_id,
+        language=network.language,
+        time_zone=network.time_zone,
+        edition_id=edition_id,
+        slot=slot,
+        base_url=services.settings.web.base_url,
+    )
+    return DigestPress(mail_environment(), masthead, {topic.key: topic.label for topic in topics})
+
+
+def recipient_for(services: Services, public_id: str, address: str, name: str, language: str) -> Recipient:
+    """A member as the mail knows them, with links signed for them alone."""
+    key = services.secret_key
+    return Recipient(address, name, language, sign(key, "leave", public_id), sign(key, "preferences", public_id))
