@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.slots import WEEK, Slot, due, preferred_instant
+from digest.slots import WEEK, Slot, due, preferred_instant, week_of
 
 HOUR = timedelta(hours=1)
 ZONES = (
@@ -35,6 +35,12 @@ def test_the_slot_is_due_at_its_instant_and_not_a_second_before():
 
 def test_the_slot_is_the_local_week_not_that_of_utc():
     assert due(utc(2026, 11, 15, 22), "Asia/Tokyo", 0, 7, 0).name == "2026-W47"
+
+
+def test_the_week_of_a_moment_is_that_of_the_local_clock():
+    sunday_night = utc(2026, 11, 15, 23, 30)
+    assert week_of(sunday_night, "Europe/London") == "2026-W46"
+    assert week_of(sunday_night, "Europe/Brussels") == "2026-W47"
 
 
 def test_the_hour_is_kept_when_the_clocks_change():
