@@ -109,8 +109,8 @@ def run_edition(
     """
     from digest.slots import week_of
     from jobs.edition import compose_edition, open_edition
-    from jobs.services import process_name
     from jobs.press import press_for
+    from jobs.services import process_name
     from store import editions, topics
 
     assert services.secret_key

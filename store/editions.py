@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store import tables
@@ -176,7 +176,8 @@ def _freeze_audience(connection: Connection, edition_key: int, network_key: int)
         .order_by(MEMBER.c.id)
     )
     columns = ["edition_id", "member_id", "state", "reason", "items", "below_threshold"]
-    return connection.execute(insert(DIGEST).from_select(columns, audience)).rowcount
+    connection.execute(insert(DIGEST).from_select(columns, audience))
+    return connection.execute(select(func.count()).where(DIGEST.c.edition_id == edition_key)).scalar_one()
 
 
 def claim(connection: Connection, edition: Edition, owner: str, now: datetime, lease_s: float, *, dead: bool) -> bool:
@@ -277,7 +278,7 @@ def _last_digests(connection: Connection, first_member: int, last_member: int) -
         .where(MEMBER.c.cadence != "weekly")
         .group_by(DIGEST.c.member_id)
     )
-    return dict(connection.execute(query).tuples())
+    return _pairs(connection, query)
 
 
 def sent_pairs(
@@ -300,7 +301,7 @@ def write(connection: Connection, edition: Edition, decided: Decided, now: datet
         .values(state=bindparam("s"), reason=bindparam("r"), items=bindparam("n"), below_threshold=bindparam("b"))
     )
     rows = [dict(zip("ksrnb", digest, strict=True)) for digest in decided.digests]
-    if rows and connection.execute(settle_one, rows).rowcount not in {len(rows), -1}:
+    if rows and connection.execute(settle_one, rows).rowcount != len(rows):
         raise NotMine(f"edition {edition.key}: another process decided some of these digests")
     columns = ("digest_id", "rank", "member_id", "item_id", "score", "match", "reason")
     insert_rows(connection, DIGEST_ITEM, columns, decided.chosen)
@@ -319,7 +320,7 @@ def counts(connection: Connection, edition_key: int) -> Counts:
         select(EDITION.c.members_considered).where(EDITION.c.id == edition_key)
     ).scalar_one()
     of = select(DIGEST.c.state, func.count()).where(DIGEST.c.edition_id == edition_key).group_by(DIGEST.c.state)
-    digests: dict[str, int] = dict(connection.execute(of).tuples())
+    digests: dict[str, int] = _pairs(connection, of)
     messages = outbox_states(connection, edition_key)
     return Counts(
         considered=considered,
@@ -335,7 +336,7 @@ def counts(connection: Connection, edition_key: int) -> Counts:
 def outbox_states(connection: Connection, edition_key: int) -> dict[str, int]:
     """How many messages of this edition are in each state of the outbox."""
     query = select(OUTBOX.c.state, func.count()).where(OUTBOX.c.edition_id == edition_key).group_by(OUTBOX.c.state)
-    return dict(connection.execute(query.order_by(OUTBOX.c.state)).tuples())
+    return _pairs(connection, query.order_by(OUTBOX.c.state))
 
 
 def skipped_reasons(connection: Connection, edition_key: int) -> dict[str, int]:
@@ -346,7 +347,7 @@ def skipped_reasons(connection: Connection, edition_key: int) -> dict[str, int]:
         .group_by(DIGEST.c.reason)
         .order_by(func.count().desc(), DIGEST.c.reason)
     )
-    return dict(connection.execute(query).tuples())
+    return _pairs(connection, query)
 
 
 def reaches(connection: Connection, edition_key: int) -> list[tuple[int, int]]:
@@ -364,18 +365,18 @@ def reaches(connection: Connection, edition_key: int) -> list[tuple[int, int]]:
         .where(EDITION_ITEM.c.edition_id == edition_key)
         .order_by(EDITION_ITEM.c.item_id)
     )
-    return list(connection.execute(query).tuples())
+    return list(_pairs(connection, query).items())
 
 
 def digest_sizes(connection: Connection, edition_key: int) -> dict[int, int]:
     """How many digests have how many items."""
     query = (
-        select(DIGEST.c.items, func.count())
+        select(DIGEST.c["items"], func.count())
         .where(DIGEST.c.edition_id == edition_key, DIGEST.c.state == "composed")
-        .group_by(DIGEST.c.items)
-        .order_by(DIGEST.c.items)
+        .group_by(DIGEST.c["items"])
+        .order_by(DIGEST.c["items"])
     )
-    return dict(connection.execute(query).tuples())
+    return _pairs(connection, query)
 
 
 def outcome(connection: Connection, edition_key: int, member_key: int, item_key: int) -> str:
@@ -404,6 +405,10 @@ def settle(connection: Connection, edition_key: int, now: datetime) -> Counts:
         finish = update(EDITION).where(this, EDITION.c.state == "released")
         connection.execute(finish.values(state="finished", finished_at=now, owner="", lease_until=None))
     return found
+
+
+def _pairs(connection: Connection, query: Select[Any]) -> dict[Any, Any]:
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _edition(row: Row[Any]) -> Edition:
