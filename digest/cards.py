@@ -1,0 +1,193 @@
+"""What a template is given: an item as a card in one language, and the true reason why it is in a mail."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+import idna
+
+from digest.cleaning import one_line
+from digest.items import KINDS, Item, Kind
+from digest.summary import shortened, summary
+from digest.translation import Translation, direction
+
+LONGEST_TITLE = 200
+LONGEST_NAME = 100
+
+_TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1"})
+_MARKUP = re.compile(
+    r"</?(?:a|abbr|b|big|br|div|em|font|h[1-6]|hr|i|img|li|p|script|small|span|strong|style|su[bp]|u)\b[^>]*>", re.I
+)
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One item as the mail shows it: plain text that is not escaped yet, and addresses that are safe in a link."""
+
+    kind: Kind
+    title: str
+    summary: str
+    byline: str
+    """Poster, and the deadline or the event's date, in words of the mail's language."""
+    url: str
+    """Where the title leads: the item's own https address, or its page."""
+    page: str
+    """The item's own page here."""
+    help_url: str
+    """For a request: a mailto address of the network with a subject that names the item. The poster's address is never shown."""
+    help_address: str
+    help_subject: str
+    language: str
+    """The item's language when it is not the mail's, else empty."""
+    direction: str
+    """ltr or rtl when the language is given, else empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the mail's links lead."""
+
+    base_url: str
+    reply_to: str
+    time_zone: str
+
+
+def card(item: Item, place: Place, translation: Translation) -> Card:
+    page = f"{place.base_url}/items/{quote(item.public_id, safe='')}"
+    title = shortened(line(item.title), LONGEST_TITLE) or translation.gettext("Without a title")
+    language = item.language if _TAG.fullmatch(item.language) and _differs(item.language, translation.language) else ""
+    subject = translation.gettext("I can help: %(title)s", title=shortened(title, LONGEST_NAME))
+    return Card(
+        kind=item.kind,
+        title=title,
+        summary=line(summary(item)),
+        byline=" · ".join(_byline(item, place, translation)),
+        url=web_address(item.url) or page,
+        page=page,
+        help_url=_mailto(place.reply_to, subject, page) if item.kind == "request" else "",
+        help_address=place.reply_to,
+        help_subject=subject,
+        language=language,
+        direction=direction(language) if language else "",
+    )
+
+
+def line(text: str) -> str:
+    """One clean line; html tags that came along with a text are dropped, as they would be shown and not obeyed."""
+    return one_line(_MARKUP.sub(" ", _PRIVATE.sub(" ", text)))
+
+
+def heading(kind: Kind, translation: Translation) -> str:
+    _ = translation.gettext
+    return {
+        "request": _("Requests for help"),
+        "event": _("Events"),
+        "opportunity": _("Funding and opportunities"),
+        "job": _("Jobs"),
+        "resource": _("Evidence and resources"),
+        "news": _("News"),
+        "survey": _("Surveys"),
+    }[kind]
+
+
+def counted(kind: Kind, n: int, translation: Translation) -> str:
+    """ "2 requests", in the language's own plural form."""
+    _ = translation.ngettext
+    return {
+        "request": _("%(n)s request", "%(n)s requests", n),
+        "event": _("%(n)s event", "%(n)s events", n),
+        "opportunity": _("%(n)s opportunity", "%(n)s opportunities", n),
+        "job": _("%(n)s job", "%(n)s jobs", n),
+        "resource": _("%(n)s resource", "%(n)s resources", n),
+        "news": _("%(n)s news item", "%(n)s news items", n),
+        "survey": _("%(n)s survey", "%(n)s surveys", n),
+    }[kind]
+
+
+def lead(kinds: Sequence[Kind], translation: Translation) -> str:
+    """What is inside, in the order of the mail: "Chosen for you: 2 requests, 1 event"."""
+    counts = ", ".join(counted(kind, kinds.count(kind), translation) for kind in KINDS if kind in kinds)
+    return translation.gettext("Chosen for you: %(counts)s", counts=counts)
+
+
+def reason(terms: Iterable[tuple[str, str]], topic_labels: Mapping[str, str], translation: Translation) -> str:
+    """The sentence under a card. `terms` are (label, source) pairs, heaviest first.
+
+    A source is stated, topic, related or learned; a topic may be named by its key or its label.
+    """
+    grouped: dict[str, list[str]] = {}
+    for label, source in terms:
+        grouped.setdefault(source, []).append(line(topic_labels.get(label, label)))
+    words = _sources(translation)
+    reasons = [words.get(source, words["related"]) % {"terms": ", ".join(labels)} for source, labels in grouped.items()]
+    if not reasons:
+        return translation.gettext("Why you get this: it fits your interests as a whole")
+    return translation.gettext("Why you get this: %(reasons)s", reasons="; ".join(reasons))
+
+
+def web_address(url: str) -> str:
+    """An https address in ASCII, or empty for any other scheme, a name and password in it, or a host that is none.
+
+    http counts on this machine only: mail clients warn of plain http, and the item's own page leads on.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        host = parts.hostname or ""
+        host = host if host.isascii() else idna.encode(host, uts46=True).decode()
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return ""
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in _LOOPBACK):
+        return ""
+    if parts.username is not None or parts.password is not None or not _HOST.fullmatch(host):
+        return ""
+    rest = parts.path + (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
+    return f"{parts.scheme}://{host}{port}{_percent_encoded(rest)}"
+
+
+def _percent_encoded(rest: str) -> str:
+    return quote(rest, safe="/?#&=+;,:@!$*'()~%-._[]").replace("[", "%5B").replace("]", "%5D")
+
+
+def _byline(item: Item, place: Place, translation: Translation) -> Iterable[str]:
+    _ = translation.gettext
+    if poster := shortened(line(item.poster), LONGEST_NAME):
+        yield _("From %(poster)s", poster=poster)
+    if item.event_at:
+        yield translation.moment(item.event_at, place.time_zone)
+    if item.deadline:
+        until = translation.moment(item.deadline, place.time_zone)
+        yield _until(item.kind, translation) % {"date": until}
+
+
+def _until(kind: Kind, translation: Translation) -> str:
+    _ = translation.gettext
+    return {
+        "request": _("Reply by %(date)s"),
+        "event": _("Register by %(date)s"),
+        "opportunity": _("Apply by %(date)s"),
+        "job": _("Apply by %(date)s"),
+        "survey": _("Open until %(date)s"),
+    }.get(kind, _("Until %(date)s"))
+
+
+def _sources(translation: Translation) -> dict[str, str]:
+    _ = translation.gettext
+    return {
+        "stated": _("you said %(terms)s"),
+        "topic": _("you follow %(terms)s"),
+        "related": _("related to what you said: %(terms)s"),
+        "learned": _("like what you found useful: %(terms)s"),
+    }
+
+
+def _mailto(address: str, subject: str, body: str) -> str:
+    return f"mailto:{quote(address, safe='@+')}?subject={quote(subject, safe='')}&body={quote(body, safe='')}"
+
+
+def _differs(language: str, other: str) -> bool:
+    return language.split("-")[0].lower() != other.split("-")[0].lower()

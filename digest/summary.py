@@ -1,0 +1,120 @@
+"""One or two sentences that say what an item is about: the poster's own summary, or the first that say something."""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from digest.cleaning import one_line
+from digest.items import Item
+from digest.markdown import to_text
+
+LONGEST = 280
+"""Characters of a summary, its ellipsis included."""
+SENTENCES = 2
+ELLIPSIS = "…"
+
+_READ = 8_000
+"""Characters of a body that are looked at."""
+_ADDRESS = re.compile(r"\(?\bhttps?://[^\s<>\"]+", re.IGNORECASE)
+_GREETING = re.compile(
+    r"(?:(?:dear|hello|hi|hiya|hey|good (?:morning|afternoon|evening)|greetings|annwyl|helo|shwmae|s'?mae|bore da|prynhawn da"
+    r"|bonjour|bonsoir|chers?|chères?|hola|estimad[oa]s?|querid[oa]s?|buenos días|buenas tardes"
+    r"|buongiorno|salve|gentil[ei]|car[oiae]|egregi)\b[^.!?,:\n]{0,60}[,.!:\n]+\s*)+",
+    re.IGNORECASE,
+)
+_PLEASANTRY = re.compile(
+    r"^(?:i |we )?(?:hope|trust) (?:that )?(?:this|you|everyone|all)\b.{0,60}$|^(?:many )?thanks?\b.{0,40}$"
+    r"|^(?:apologies|sorry) for cross[- ]?posting\b.{0,40}$|^please (?:see|find) (?:below|attached)\b.{0,40}$",
+    re.IGNORECASE,
+)
+_MARKED = re.compile(r"^(?:[-*•] |\d+[.)] |> |    |-{3,})|\|")
+_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s+[\"'“‘«(\[¿¡]*[^\W_a-z])")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:dr|mr|mrs|ms|mx|prof|st|rev|sr|jr|no|nos|vol|pp?|fig|approx|dept|vs|cf|tel|ext|e\.g|i\.e|a\.m|p\.m|al|inc|ltd"
+    r"|mme|mlle|sra?|dra?|dott|sig|núm|pág|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)|\b[^\W\d_])\.$",
+    re.IGNORECASE,
+)
+
+
+def summary(item: Item) -> str:
+    """Plain text on one line, at most `LONGEST` characters, never cut inside a word or number; empty for an item without text."""
+    own = _readable(item.summary)
+    if own:
+        return own if len(own) <= LONGEST else first_sentences(own)
+    return first_sentences(" ".join(_prose(item)))
+
+
+def first_sentences(text: str) -> str:
+    """The first informative sentences; what was left out after them is marked with an ellipsis."""
+    sentences = [s for s in _sentences(text) if not _PLEASANTRY.match(s)]
+    if not sentences:
+        return shortened(text, LONGEST)
+    taken = sentences[0]
+    used = 1
+    for following in sentences[1:SENTENCES]:
+        if len(taken) + len(following) + 1 > LONGEST - 2:
+            break
+        taken = f"{taken} {following}"
+        used += 1
+    if used == len(sentences) and len(taken) <= LONGEST:
+        return taken
+    return shortened(taken, LONGEST, always=True)
+
+
+def shortened(text: str, longest: int, *, always: bool = False) -> str:
+    """`text`, or its beginning and an ellipsis in at most `longest` characters, cut between words and never inside a number
+    written with spaces. `always` marks a text that fits too. A single word that is too long is cut where it must be."""
+    if len(text) + 2 * always <= longest:
+        return f"{text} {ELLIPSIS}" if always else text
+    cut = text.rfind(" ", 0, longest - 1)
+    while cut > 0 and text[cut - 1].isdigit() and text[cut + 1].isdigit():
+        cut = text.rfind(" ", 0, cut)
+    if cut <= 0:
+        return f"{text[: longest - 1]}{ELLIPSIS}"
+    return f"{text[:cut].rstrip(' ,;:–—-(')} {ELLIPSIS}"
+
+
+def _prose(item: Item) -> list[str]:
+    """The paragraphs that are sentences; where there are none, whatever there is."""
+    paragraphs = [p for p in to_text(item.body[:_READ]).split("\n\n") if p.strip()]
+    readable = [_readable(_GREETING.sub("", p, count=1) if n < 2 else p) for n, p in enumerate(paragraphs)]
+    title = item.title.casefold().rstrip(".")
+    prose = [
+        text
+        for text, source in zip(readable, paragraphs, strict=True)
+        if not _MARKED.match(source) and _is_sentence(text) and text.casefold().rstrip(".") != title
+    ]
+    return prose or [text for text in readable if text]
+
+
+def _is_sentence(text: str) -> bool:
+    return len(text.split()) > 6 or (len(text.split()) > 1 and text[-1] in ".!?…)")
+
+
+def _readable(text: str) -> str:
+    """On one line; a web address as its site's name, because a mail's links are its own."""
+    return one_line(_ADDRESS.sub(_site, text))
+
+
+def _site(found: re.Match[str]) -> str:
+    address = found.group()
+    opened = address.startswith("(")
+    try:
+        host = urlsplit(address.removeprefix("(")).hostname or ""
+    except ValueError:
+        host = ""
+    tail = re.search(r"[)\].,;:!?]*$", address)
+    closing = tail.group() if tail else ""
+    return f"{'(' if opened else ''}{host.removeprefix('www.')}{closing}"
+
+
+def _sentences(text: str) -> Iterator[str]:
+    start = 0
+    for end in _END.finditer(text):
+        sentence = text[start : end.end()]
+        if _ABBREVIATION.search(sentence):
+            continue
+        yield sentence.strip()
+        start = end.end()
+    if text[start:].strip():
+        yield text[start:].strip()
