@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from jobs.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
+    from delivery.smtp import SmtpRoute
     from store.database import Database
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +54,14 @@ def open_services(config: Path | None = None, *, settings: Settings | None = Non
     if check:
         schema.check(database)
     return Services(settings, database, wall_clock)
+
+
+def smtp_route(settings: Settings) -> "SmtpRoute":
+    """The mail server that the settings name."""
+    from delivery.smtp import SmtpRoute
+
+    smtp = settings.smtp
+    return SmtpRoute(**smtp.model_dump(exclude={"password"}), password=smtp.password.get_secret_value())
 
 
 def process_name() -> str:

@@ -1,0 +1,295 @@
+"""Draining the outbox: claim a batch, compose each message, hand it over, write down what became of it."""
+
+import asyncio
+import logging
+import secrets
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from delivery.pool import SmtpPool
+from delivery.retry import retry_at
+from delivery.smtp import Envelope, MailServerError, Receipt
+from digest.message import Entry
+from jobs.journal import CLAIM_LOST, Journal
+from jobs.press import press_for, recipient_for
+from jobs.services import Services, process_is_gone, process_name, smtp_route
+from store import items, networks, outbox, topics
+from store.database import StoreError
+from store.outbox import Chosen, Claim, Open, Scope, Settled, State
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from digest.items import Item
+    from digest.message import DigestPress
+
+log = logging.getLogger("germane.send")
+
+Found = TypeVar("Found")
+
+NO_ITEM_LEFT = "withdrawn"
+"""Why a digest is cancelled whose items were all withdrawn, or ended, before it was handed over."""
+
+
+@dataclass
+class Tally:
+    """What a run came to: for each outcome how many messages, by reason."""
+
+    outcomes: dict[State, Counter[str]] = field(default_factory=dict)
+    commits: int = 0
+    stopped: bool = False
+    mail_server_problem: str = ""
+
+    def note(self, state: State, reason: str) -> None:
+        self.outcomes.setdefault(state, Counter())[reason] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """What all messages of one edition share."""
+
+    edition: Open
+    sender: str
+    press: "DigestPress"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A claimed message with what goes into it; `obstacle` says why it must not be sent after all."""
+
+    claim: Claim
+    issue: Issue
+    entries: Sequence[Entry]
+    obstacle: str = ""
+
+
+class Dispatch:
+    """One run over what is due. `advance` is called with the number of messages done."""
+
+    def __init__(self, services: Services, scope: Scope, limit: int | None, advance: Callable[[int], None]) -> None:
+        self.tally = Tally()
+        self._services = services
+        self._scope = scope
+        self._left = limit
+        self._advance = advance
+        self._route = smtp_route(services.settings)
+        self._owner = f"{process_name()}#{secrets.token_hex(4)}"
+        self._letters: deque[Letter] = deque()
+        self._turn = asyncio.Lock()
+        self._stopping = False
+        self._failure: StoreError | None = None
+        self._issues: dict[int, Issue] = {}
+
+    async def run(self) -> None:
+        """Raises StoreError when the database fails, TemplateError before anything is claimed."""
+        with ThreadPoolExecutor(1, "germane-store") as thread:
+            self._thread: Executor = thread
+            await self._in_thread(self._open_issues)
+            if not self._issues:
+                return
+            try:
+                async with SmtpPool(self._route) as pool:
+                    await self._hand_over_all(pool)
+            except MailServerError as error:
+                self.tally.mail_server_problem = str(error)
+            finally:
+                await self._in_thread(self._release)
+        if self._failure:
+            raise self._failure
+
+    @property
+    def edition_keys(self) -> list[int]:
+        """The editions that had something due."""
+        return list(self._issues)
+
+    def stop(self) -> None:
+        """Take no new message; those on their way are finished."""
+        self._stopping = self.tally.stopped = True
+
+    async def _hand_over_all(self, pool: SmtpPool) -> None:
+        journal = Journal(self._services.database, self._owner, self._thread, self._route.connections)
+        self._ahead = asyncio.create_task(self._in_thread(self._claim))
+        try:
+            async with journal, self._holding_claims():
+                await asyncio.gather(*(self._work(pool, journal) for _ in range(self._route.connections)))
+        finally:
+            self.tally.commits = journal.commits
+            await asyncio.wait([self._ahead])
+
+    async def _work(self, pool: SmtpPool, journal: Journal) -> None:
+        while letter := await self._next():
+            try:
+                await self._hand_over(letter, pool, journal)
+            except MailServerError as error:
+                self._stopping, self.tally.mail_server_problem = True, str(error)
+            except StoreError as error:
+                self._stopping, self._failure = True, error
+
+    async def _next(self) -> Letter | None:
+        async with self._turn:
+            if not self._letters and not self._stopping:
+                self._letters.extend(await self._ahead)
+                self._ahead = asyncio.create_task(self._in_thread(self._claim))
+            return self._letters.popleft() if self._letters and not self._stopping else None
+
+    async def _hand_over(self, letter: Letter, pool: SmtpPool, journal: Journal) -> None:
+        obstacle = letter.obstacle
+
+        async def before_dot() -> bool:
+            nonlocal obstacle
+            obstacle = await journal.dot(letter.claim.key)
+            return not obstacle
+
+        receipt: Receipt | None = None
+        if not obstacle:
+            content = self._compose(letter)
+            envelope = Envelope(letter.issue.sender, letter.claim.address)
+            receipt = content if isinstance(content, Receipt) else await pool.send(envelope, content, before_dot)
+        if obstacle != CLAIM_LOST:
+            settled = self._sent(letter.claim, receipt) if receipt else self._cancelled(letter.claim, obstacle)
+            self.tally.note(settled.state, _reason(settled))
+            journal.settle(settled)
+        self._advance(1)
+
+    def _compose(self, letter: Letter) -> bytes | Receipt:
+        claim = letter.claim
+        languages = (claim.language, *claim.languages, "")
+        recipient = recipient_for(
+            self._services,
+            claim.member_public_id,
+            claim.address,
+            claim.name,
+            next((language for language in languages if language), ""),
+        )
+        try:
+            return letter.issue.press.message(recipient, letter.entries, claim.message_id, self._services.now())
+        except Exception as error:  # one member's mail must not stop the others'
+            log.exception("outbox row %s could not be composed", claim.key)
+            outcome = "refused" if isinstance(error, ValueError) else "deferred"
+            return Receipt(outcome, reply=f"the mail could not be composed ({type(error).__name__})")  # type: ignore[arg-type]
+
+    def _sent(self, claim: Claim, receipt: Receipt) -> Settled:
+        now = self._services.now()
+        state, reason, not_before = receipt.outcome, "" if receipt.outcome == "handed_over" else receipt.reply, None
+        if state == "deferred":
+            not_before = self._retry_at(claim, now)
+            if not_before is None:
+                hours = self._services.settings.sending.give_up_after_h
+                state, reason = "refused", f"given up after {hours:g} h: {receipt.reply}"
+        return Settled(
+            key=claim.key,
+            state=state,
+            attempt=claim.attempts + 1,
+            at=now,
+            reason=reason,
+            not_before=not_before,
+            code=receipt.code,
+            enhanced_status=receipt.enhanced_status,
+            reply=receipt.reply,
+            route=self._route.where,
+            elapsed_ms=receipt.elapsed_ms,
+        )
+
+    def _retry_at(self, claim: Claim, now: datetime) -> datetime | None:
+        sending = self._services.settings.sending
+        return retry_at(
+            claim.attempts + 1,
+            since=claim.created_at,
+            now=now,
+            first_retry_s=sending.first_retry_s,
+            give_up_after_h=sending.give_up_after_h,
+            seed=claim.message_id,
+        )
+
+    def _cancelled(self, claim: Claim, why: str) -> Settled:
+        return Settled(claim.key, "cancelled", claim.attempts, self._services.now(), reason=why)
+
+    async def _in_thread(self, act: Callable[[], Found]) -> Found:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, act)
+
+    @asynccontextmanager
+    async def _holding_claims(self) -> AsyncIterator[None]:
+        renewing = asyncio.create_task(self._renew_often())
+        try:
+            yield
+        finally:
+            renewing.cancel()
+
+    async def _renew_often(self) -> None:
+        while True:
+            await asyncio.sleep(self._services.settings.sending.lease_s / 3)
+            try:
+                await self._in_thread(self._renew)
+            except StoreError as error:
+                log.warning("claims could not be renewed: %s", error)
+
+    # what follows runs in the store's thread
+
+    def _open_issues(self) -> None:
+        now = self._services.now()
+        with self._services.database.writing() as connection:
+            outbox.release_stale(connection, now, lambda owner: process_is_gone(owner.partition("#")[0]))
+        with self._services.database.reading() as connection:
+            by_key = {network.key: network for network in networks.every(connection)}
+            for edition in outbox.open_editions(connection, now, self._scope):
+                network = by_key[edition.network_key]
+                labels = topics.load(connection, network.key)
+                press = press_for(self._services, network, labels, edition_id=edition.public_id, slot=edition.slot)
+                self._issues[edition.key] = Issue(edition, network.sender_address, press)
+
+    def _claim(self) -> list[Letter]:
+        limit = self._services.settings.sending.batch
+        limit = limit if self._left is None else min(limit, self._left)
+        if not limit or self._stopping:
+            return []
+        now = self._services.now()
+        with self._services.database.writing() as connection:
+            claims = outbox.claim(
+                connection, self._owner, list(self._issues), now=now, lease_until=self._lease(now), limit=limit
+            )
+        if self._left is not None:
+            self._left -= len(claims)
+        with self._services.database.reading() as connection:
+            chosen = outbox.chosen_items(connection, [claim.digest_key for claim in claims])
+            found = {item.key: item for item in self._items(connection, chosen.values())}
+        return [self._letter(claim, chosen.get(claim.digest_key, []), found, now) for claim in claims]
+
+    def _items(self, connection: "Connection", chosen: Iterable[list[Chosen]]) -> "Iterable[Item]":
+        keys = sorted({one.item_key for digest in chosen for one in digest})
+        for network in {issue.edition.network_key for issue in self._issues.values()} if keys else ():
+            yield from items.load(connection, network, keys)
+
+    def _letter(self, claim: Claim, chosen: list[Chosen], found: "dict[int, Item]", now: datetime) -> Letter:
+        issue = self._issues[claim.edition_key]
+        moment = issue.edition.as_of + (now - claim.created_at)  # an edition may be run for another moment than today
+        entries = [
+            Entry(found[one.item_key], one.match, tuple((label, source) for label, _, source in one.reason))
+            for one in chosen
+            if one.item_key in found and found[one.item_key].is_open(moment)
+        ]
+        obstacle = claim.status if claim.status != "active" else "" if entries else NO_ITEM_LEFT
+        return Letter(claim, issue, entries, obstacle)
+
+    def _release(self) -> None:
+        with self._services.database.writing() as connection:
+            outbox.release(connection, self._owner, self._services.now())
+
+    def _renew(self) -> None:
+        with self._services.database.writing() as connection:
+            outbox.renew(connection, self._owner, self._lease(self._services.now()))
+
+    def _lease(self, now: datetime) -> datetime:
+        return now + timedelta(seconds=self._services.settings.sending.lease_s)
+
+
+def _reason(settled: Settled) -> str:
+    """The reason as it may be counted and shown: the code only, because a server's text often holds the address."""
+    if settled.code:
+        given_up = "given up: " if settled.reason.startswith("given up") else ""
+        return f"{given_up}{settled.code} {settled.enhanced_status}".rstrip()
+    return settled.reason

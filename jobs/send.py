@@ -1,0 +1,176 @@
+"""`germane send`: hand over what is due in the outbox."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.terminal import advancing, as_json_option, print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from jobs.dispatch import Dispatch
+    from jobs.services import Services
+    from store.outbox import Scope
+
+OUTCOMES = {
+    "handed_over": "handed over to the mail server",
+    "deferred": "refused for now; tried again later",
+    "refused": "refused for good",
+    "uncertain": "uncertain: sent, but no reply came; not sent again",
+    "cancelled": "cancelled before it was sent",
+}
+WORDS = {
+    "left": "the member left",
+    "paused": "the member paused",
+    "bounced": "the address bounced",
+    "erased": "the member was erased",
+    "pending": "the sign-up is not confirmed",
+    "withdrawn": "its items were withdrawn or are over",
+}
+
+
+@dataclass(frozen=True)
+class SendReport:
+    """What came of a run: `reasons` counts messages by outcome and reason, `waiting` what is still in the outbox."""
+
+    reasons: dict[str, dict[str, int]] = field(default_factory=dict)
+    waiting: int = 0
+    seconds: float = 0.0
+    commits: int = 0
+    stopped: bool = False
+    mail_server_problem: str = ""
+
+    def of(self, outcome: str) -> int:
+        return sum(self.reasons.get(outcome, {}).values())
+
+    @property
+    def done(self) -> int:
+        return sum(map(self.of, OUTCOMES))
+
+    @property
+    def complete(self) -> bool:
+        """Everything that was due was handed over, or rightly cancelled."""
+        return not (self.stopped or self.mail_server_problem or any(map(self.of, ("deferred", "refused", "uncertain"))))
+
+
+@click.command()
+@click.option("--network", "-n", "slug", default="", help="Only this network's messages (default: all networks').")
+@click.option("--limit", type=click.IntRange(1), help="Hand over at most this many messages.")
+@as_json_option
+@click.pass_obj
+def send(config: Path | None, slug: str, limit: int | None, as_json: bool) -> None:
+    """Hand what is due in the outbox to the mail server. May run as often, and in as many processes, as one likes.
+
+    A message whose reply was lost after the final dot is uncertain: it is shown, and never sent again by itself.
+
+    Example: germane send --network breathe-well --limit 100
+    """
+    from jobs.cli import MAIL_SERVER, PARTLY
+    from jobs.services import open_services
+    from store import networks
+
+    services = open_services(config)
+    with services.database.reading() as connection:
+        network = networks.find(connection, slug).key if slug else None
+    with progress() as bars:
+        report = send_due(services, network=network, limit=limit, progress=bars)
+    _print(report, as_json)
+    if report.mail_server_problem:
+        click.echo(f"germane: {report.mail_server_problem}; {report.waiting} messages stay in the outbox", err=True)
+        raise click.exceptions.Exit(MAIL_SERVER)
+    if not report.complete:
+        raise click.exceptions.Exit(PARTLY)
+
+
+def send_due(
+    services: "Services",
+    *,
+    edition: int | None = None,
+    network: int | None = None,
+    limit: int | None = None,
+    progress: "Progress | None" = None,
+) -> SendReport:
+    """Hand over what is due, of one edition or network or of all, and finish the editions that are done with.
+
+    A mail server that cannot be used is told in the report; everything stays in the outbox then. Raises StoreError when
+    the database fails, SettingsError without a secret key, and TemplateError before anything is claimed.
+    """
+    from jobs.dispatch import Dispatch
+    from store import outbox
+    from store.outbox import Scope
+
+    assert services.secret_key
+    scope, started = Scope(edition, network), perf_counter()
+    with services.database.reading() as connection:
+        due = outbox.due(connection, services.now(), scope)
+    with advancing(progress, "Sending", min(due, limit or due)) as advance:
+        dispatch = Dispatch(services, scope, limit, advance)
+        asyncio.run(_until_done_or_told(dispatch))
+    return _report(services, dispatch, scope, perf_counter() - started)
+
+
+async def _until_done_or_told(dispatch: "Dispatch") -> None:
+    with _stopped_by_signals(dispatch):
+        await dispatch.run()
+
+
+@contextmanager
+def _stopped_by_signals(dispatch: "Dispatch") -> Iterator[None]:
+    """Ctrl-C and SIGTERM let the messages that are on their way finish. Only the main thread can be told so."""
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    with suppress(ValueError, RuntimeError, NotImplementedError):
+        for number in numbers:
+            loop.add_signal_handler(number, dispatch.stop)
+    try:
+        yield
+    finally:
+        with suppress(ValueError, RuntimeError, NotImplementedError):
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+
+def _report(services: "Services", dispatch: "Dispatch", scope: "Scope", seconds: float) -> SendReport:
+    from store import editions, outbox
+
+    with services.database.writing() as connection:
+        for key in dispatch.edition_keys:
+            editions.settle(connection, key, services.now())
+        states = outbox.counts(connection, scope)
+    tally = dispatch.tally
+    return SendReport(
+        reasons={state: dict(reasons.most_common()) for state, reasons in tally.outcomes.items()},
+        waiting=sum(states.get(state, 0) for state in ("planned", "claimed", "deferred")),
+        seconds=seconds,
+        commits=tally.commits,
+        stopped=tally.stopped,
+        mail_server_problem=tally.mail_server_problem,
+    )
+
+
+def _print(report: SendReport, as_json: bool) -> None:
+    if as_json:
+        print_json({name: report.of(name) for name in OUTCOMES} | {
+            "waiting": report.waiting, "reasons": report.reasons, "seconds": round(report.seconds, 3),
+            "stopped": report.stopped, "mail_server_problem": report.mail_server_problem,
+        })  # fmt: skip
+        return
+    if not report.done:
+        click.echo(f"Nothing was handed over; {report.waiting} messages wait in the outbox")
+        return
+    rows = [row for outcome in OUTCOMES for row in _rows(outcome, report.reasons.get(outcome, {}))]
+    print_table(f"{report.done} messages in {report.seconds:.1f} s", ("outcome", "why", "messages"), rows, right=(2,))
+    if report.waiting:
+        click.echo(f"{report.waiting} messages wait in the outbox")
+
+
+def _rows(outcome: str, reasons: dict[str, int]) -> Iterator[tuple[str, str, int]]:
+    for reason, number in reasons.items():
+        yield OUTCOMES[outcome], WORDS.get(reason, reason), number

@@ -1,0 +1,290 @@
+"""The outbox: messages claimed, marked before their final dot, and settled, only by updates that say what they expect.
+
+planned -> claimed -> handed_over | refused | uncertain | cancelled, or deferred and claimed again when it is due.
+A claim names its owner; nobody else's update touches the row until the claim is released.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby, product
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, not_, or_, select, true, update
+
+from store import tables
+from store.database import insert_rows
+
+OUTBOX = tables.Outbox.__table__  # type: ignore[attr-defined]
+DELIVERY = tables.Delivery.__table__  # type: ignore[attr-defined]
+MEMBER = tables.Member.__table__  # type: ignore[attr-defined]
+EDITION = tables.Edition.__table__  # type: ignore[attr-defined]
+DIGEST_ITEM = tables.DigestItem.__table__  # type: ignore[attr-defined]
+
+State = Literal["handed_over", "deferred", "refused", "uncertain", "cancelled"]
+WAITING = ("planned", "deferred")
+STOPPED = "the process that was sending it stopped before the mail server's reply was written down"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A message that this process may hand over now, with what the envelope and the greeting need of its member."""
+
+    key: int
+    digest_key: int
+    edition_key: int
+    message_id: str
+    attempts: int
+    created_at: datetime
+    address: str
+    name: str
+    status: str
+    member_public_id: str
+    language: str
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a claimed message. `not_before` is when a deferred one is due again."""
+
+    key: int
+    state: State
+    attempt: int
+    at: datetime
+    reason: str = ""
+    not_before: datetime | None = None
+    code: int = 0
+    enhanced_status: str = ""
+    reply: str = ""
+    route: str = ""
+    elapsed_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An item of a digest; `reason` holds [label, weight, source], heaviest first."""
+
+    item_key: int
+    match: float
+    reason: Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which messages are meant: all, or those of one edition or one network."""
+
+    edition_key: int | None = None
+    network_key: int | None = None
+
+    def condition(self) -> ColumnElement[bool]:
+        if self.edition_key is not None:
+            return OUTBOX.c.edition_id == self.edition_key  # type: ignore[no-any-return]
+        if self.network_key is not None:
+            editions = select(EDITION.c.id).where(EDITION.c.network_id == self.network_key)
+            return OUTBOX.c.edition_id.in_(editions)  # type: ignore[no-any-return]
+        return true()
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A released edition: its messages may be handed over. `as_of` is the moment it was composed for."""
+
+    key: int
+    public_id: str
+    network_key: int
+    slot: str
+    as_of: datetime
+
+
+def open_editions(connection: Connection, now: datetime, scope: Scope) -> list[Open]:
+    """The released editions that have a message due."""
+    query = (
+        select(EDITION.c.id, EDITION.c.public_id, EDITION.c.network_id, EDITION.c.slot, EDITION.c.as_of)
+        .where(EDITION.c.state == "released", exists().where(OUTBOX.c.edition_id == EDITION.c.id, _due(now, scope)))
+        .order_by(EDITION.c.id)
+    )
+    return [Open(*row) for row in connection.execute(query)]
+
+
+def claim(
+    connection: Connection, owner: str, editions: Sequence[int], *, now: datetime, lease_until: datetime, limit: int
+) -> list[Claim]:
+    """Take up to `limit` due messages of these editions. Rows that another process is taking just now are passed over."""
+    keys: list[int] = []
+    for edition, state in product(editions, WAITING):
+        if len(keys) < limit:
+            keys += _take(connection, edition, state, owner, now, lease_until, limit - len(keys))
+    return _claims(connection, keys)
+
+
+def _take(
+    connection: Connection, edition: int, state: str, owner: str, now: datetime, lease_until: datetime, limit: int
+) -> list[int]:
+    # No ORDER BY: each claim would sort all that waits. The index on (edition_id, state) stops after `limit` rows.
+    waiting = (
+        select(OUTBOX.c.id)
+        .where(OUTBOX.c.edition_id == edition, OUTBOX.c.state == state, OUTBOX.c.not_before <= now)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    keys = list(connection.execute(waiting).scalars())
+    values = {"state": "claimed", "claimed_by": owner, "lease_until": lease_until, "dot_sent": False}
+    taken = update(OUTBOX).where(OUTBOX.c.id.in_(keys), OUTBOX.c.state == state).values(**values)
+    return list(connection.execute(taken.returning(OUTBOX.c.id)).scalars()) if keys else []
+
+
+def _claims(connection: Connection, keys: Sequence[int]) -> list[Claim]:
+    of_outbox = (OUTBOX.c[n] for n in ("id", "digest_id", "edition_id", "message_id", "attempts", "created_at"))
+    of_member = (MEMBER.c[n] for n in ("address", "name", "status", "public_id", "language", "languages"))
+    query = (
+        select(*of_outbox, *of_member)
+        .join_from(OUTBOX, MEMBER, OUTBOX.c.member_id == MEMBER.c.id)
+        .where(OUTBOX.c.id.in_(keys))
+        .order_by(OUTBOX.c.id)
+    )
+    return [Claim(*row) for row in connection.execute(query)] if keys else []
+
+
+def chosen_items(connection: Connection, digest_keys: Iterable[int]) -> dict[int, list[Chosen]]:
+    """For each digest the items chosen for it, best first."""
+    query = (
+        select(DIGEST_ITEM.c.digest_id, DIGEST_ITEM.c.item_id, DIGEST_ITEM.c.match, DIGEST_ITEM.c.reason)
+        .where(DIGEST_ITEM.c.digest_id.in_(list(digest_keys)))
+        .order_by(DIGEST_ITEM.c.digest_id, DIGEST_ITEM.c.rank)
+    )
+    found: dict[int, list[Chosen]] = {}
+    for digest_key, item_key, match, reason in connection.execute(query):
+        found.setdefault(digest_key, []).append(Chosen(item_key, match, reason))
+    return found
+
+
+def mark_dots(connection: Connection, owner: str, keys: Sequence[int]) -> set[int]:
+    """Write down that the final dot of these messages is about to be sent, and return those that may be completed.
+
+    A message is missing from the answer when its claim was lost, or its member left in this very moment.
+    """
+    still_active = exists().where(MEMBER.c.id == OUTBOX.c.member_id, MEMBER.c.status == "active")
+    mark = (
+        update(OUTBOX)
+        .where(OUTBOX.c.id.in_(keys), *_mine(owner), not_(OUTBOX.c.dot_sent), still_active)
+        .values(dot_sent=True)
+        .returning(OUTBOX.c.id)
+    )
+    return set(connection.execute(mark).scalars())
+
+
+def settle(connection: Connection, owner: str, settled: Sequence[Settled]) -> set[int]:
+    """Record attempts and their outcomes. Returns the keys of those that were ours to settle; others stay untouched.
+
+    A message that was called uncertain because its lease ran out is settled all the same when the reply came late.
+    """
+    ours: set[int] = set()
+    for values, same in _alike(settled):
+        ours |= _settle_alike(connection, owner, values, [one.key for one in same])
+    _record(connection, [one for one in settled if one.key in ours])
+    return ours
+
+
+def _alike(settled: Sequence[Settled]) -> Iterable[tuple[dict[str, Any], Iterable[Settled]]]:
+    """Those whose row becomes the same, together: nearly all are handed over, and one statement writes them."""
+    key: Callable[[Settled], tuple[Any, ...]] = lambda one: (one.state, one.reason, str(one.not_before), one.attempt)  # noqa: E731
+    for _, group in groupby(sorted(settled, key=key), key):
+        same = list(group)
+        yield _values(same[-1]), same
+
+
+def _values(one: Settled) -> dict[str, Any]:
+    values = {"state": one.state, "reason": one.reason, "attempts": one.attempt, "lease_until": None}
+    if one.state == "deferred":
+        return values | {"not_before": one.not_before, "dot_sent": False, "claimed_by": ""}
+    return values | {"settled_at": one.at}
+
+
+def _settle_alike(connection: Connection, owner: str, values: Mapping[str, Any], keys: list[int]) -> set[int]:
+    expected = and_(OUTBOX.c.claimed_by == owner, OUTBOX.c.state.in_(("claimed", "uncertain")))
+    change = update(OUTBOX).where(OUTBOX.c.id.in_(keys), expected).values(**values).returning(OUTBOX.c.id)
+    return set(connection.execute(change).scalars())
+
+
+_DELIVERY_COLUMNS = (
+    "outbox_id", "attempt", "at", "outcome", "code", "enhanced_status", "reply", "route", "elapsed_ms"
+)  # fmt: skip
+
+
+def _record(connection: Connection, settled: Sequence[Settled]) -> None:
+    rows = [
+        (s.key, s.attempt, s.at, s.state, s.code, s.enhanced_status, s.reply or s.reason, s.route, s.elapsed_ms)
+        for s in settled
+    ]
+    insert_rows(connection, DELIVERY, _DELIVERY_COLUMNS, rows)
+
+
+def renew(connection: Connection, owner: str, lease_until: datetime) -> None:
+    """Hold all claims of this owner for longer."""
+    connection.execute(update(OUTBOX).where(*_mine(owner)).values(lease_until=lease_until))
+
+
+def release(connection: Connection, owner: str, now: datetime) -> tuple[int, int]:
+    """Give up all claims of an owner: those whose dot was not sent are planned again, the others are uncertain.
+
+    Returns how many became planned and how many uncertain.
+    """
+    return _release(connection, and_(*_mine(owner)), now)
+
+
+def release_stale(connection: Connection, now: datetime, is_dead: Callable[[str], bool]) -> tuple[int, int]:
+    """Give up the claims whose lease ran out or whose owner is dead; returns how many became planned and uncertain."""
+    owners = connection.execute(select(OUTBOX.c.claimed_by).where(OUTBOX.c.state == "claimed").distinct()).scalars()
+    dead = [owner for owner in owners if is_dead(owner)]
+    stale = or_(OUTBOX.c.lease_until < now, OUTBOX.c.claimed_by.in_(dead))
+    return _release(connection, and_(OUTBOX.c.state == "claimed", stale), now)
+
+
+def _release(connection: Connection, condition: ColumnElement[bool], now: datetime) -> tuple[int, int]:
+    safe = update(OUTBOX).where(condition, not_(OUTBOX.c.dot_sent))
+    planned = connection.execute(safe.values(state="planned", claimed_by="", lease_until=None)).rowcount
+    doubtful = update(OUTBOX).where(condition, OUTBOX.c.dot_sent).returning(OUTBOX.c.id, OUTBOX.c.attempts)
+    values = {"state": "uncertain", "reason": STOPPED, "attempts": OUTBOX.c.attempts + 1, "settled_at": now}
+    uncertain = connection.execute(doubtful.values(**values)).all()
+    _record(connection, [Settled(key, "uncertain", attempts, now, reason=STOPPED) for key, attempts in uncertain])
+    return planned, len(uncertain)
+
+
+def cancel(connection: Connection, keys: Sequence[int], reason: str, now: datetime) -> int:
+    """Take waiting messages out of the outbox for good; returns how many were still waiting."""
+    waiting = update(OUTBOX).where(OUTBOX.c.id.in_(bindparam("keys", expanding=True)), OUTBOX.c.state.in_(WAITING))
+    values = {"state": "cancelled", "reason": reason, "settled_at": now}
+    return connection.execute(waiting.values(**values), {"keys": list(keys)}).rowcount
+
+
+def counts(connection: Connection, scope: Scope | None = None) -> dict[str, int]:
+    """How many messages are in each state."""
+    condition = (scope or Scope()).condition()
+    query = select(OUTBOX.c.state, func.count()).where(condition).group_by(OUTBOX.c.state).order_by(OUTBOX.c.state)
+    return dict(connection.execute(query).tuples())
+
+
+def due(connection: Connection, now: datetime, scope: Scope) -> int:
+    """How many messages of released editions could be handed over now."""
+    released = select(EDITION.c.id).where(EDITION.c.state == "released")
+    waiting = and_(_due(now, scope), OUTBOX.c.edition_id.in_(released))
+    return int(connection.execute(select(func.count()).where(waiting)).scalar_one())
+
+
+def _due(now: datetime, scope: Scope) -> ColumnElement[bool]:
+    return and_(OUTBOX.c.state.in_(WAITING), OUTBOX.c.not_before <= now, scope.condition())
+
+
+def member_states(connection: Connection, keys: Sequence[int]) -> dict[int, str]:
+    """The status, as it is now, of the members these messages are for."""
+    query = (
+        select(OUTBOX.c.id, MEMBER.c.status)
+        .join_from(OUTBOX, MEMBER, OUTBOX.c.member_id == MEMBER.c.id)
+        .where(OUTBOX.c.id.in_(keys))
+    )
+    return dict(connection.execute(query).tuples())
+
+
+def _mine(owner: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return OUTBOX.c.claimed_by == owner, OUTBOX.c.state == "claimed"
