@@ -135,12 +135,6 @@ def _warning(parsed: Any) -> str:
     return f"the feed is not well-formed ({problem}); what could be read of it is used"
 
 
-def _link(entry: Any) -> str:
-    link = str(entry.get("link", "")).strip().replace(" ", "%20")
-    usable = link.startswith(("http://", "https://")) and len(link) <= URL_CHARACTERS and not set(link) & set('<>"\n\t')
-    return link if usable else ""
-
-
 def _moment(entry: Any) -> str:
     parsed = entry.get("published_parsed") or entry.get("updated_parsed")
     if not isinstance(parsed, struct_time):
