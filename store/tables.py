@@ -179,6 +179,8 @@ class Item(SQLModel, table=True):
     language: str = ""
     audience: dict[str, list[str]] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     state: str = "published"
+    state_reason: str = _text()
+    """Why it was withdrawn, in the words of whoever did it."""
     deadline: datetime | None = _time()
     event_at: datetime | None = _time()
     expires_at: datetime | None = _time()

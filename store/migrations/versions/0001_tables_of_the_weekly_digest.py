@@ -73,6 +73,7 @@ def upgrade() -> None:
     sa.Column('language', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('audience', sa.JSON(), nullable=False),
     sa.Column('state', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('state_reason', sa.Text(), server_default='', nullable=False),
     sa.Column('deadline', store.types.UtcDateTime(timezone=True), nullable=True),
     sa.Column('event_at', store.types.UtcDateTime(timezone=True), nullable=True),
     sa.Column('expires_at', store.types.UtcDateTime(timezone=True), nullable=True),
