@@ -121,6 +121,9 @@ class Table:
         return self
 
     def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._lines.close()
 
     @property

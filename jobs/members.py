@@ -1,0 +1,392 @@
+"""`germane members`: who is in a network."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from jobs.cli import REJECTED
+from jobs.terminal import advancing, as_json_option, network_option, print_json, print_table, printable, progress
+from profiles.member import CADENCES, ROLES, STATUSES
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from digest.items import Topic
+    from jobs.import_members import ImportReport, Watcher
+    from jobs.services import Services
+    from store.members import StoredMember
+    from store.networks import Network
+
+FROM_FILE = tuple(status for status in STATUSES if status != "erased")
+SHOWN_REJECTED = 10
+FREE_TEXT = {
+    "name": "Their name.",
+    "stated": "What they are interested in, in their own words.",
+    "profession": "Their profession.",
+    "setting": "Where they work, such as Community services.",
+    "organisation": "Their organisation.",
+    "organisation_type": "What kind of organisation it is.",
+    "region": "Their region.",
+    "country": "Their country.",
+    "languages": "Languages they read, most preferred first, such as cy;en.",
+    "language": "The language of the mail, such as cy.",
+    "weekday": "The day they want it on, such as tuesday.",
+    "hour": "The hour they want it at, 0 to 23 in their time zone.",
+    "time_zone": "Their time zone, such as Europe/London.",
+    "items_per_digest": "Most items in one digest.",
+    "muted_kinds": "Kinds of item they do not want, such as job;survey.",
+}
+
+
+@click.group()
+def members() -> None:
+    """Import, add, show, list, export and remove members.
+
+    Example: germane members import members.csv
+    """
+
+
+@members.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@network_option
+@click.option("--dry-run", is_flag=True, help="Show what would change, and write nothing.")
+@click.option("--basis", default="", help='On what basis they joined, for the record (default "import FILE").')
+@click.option("--status", type=click.Choice(FROM_FILE), help="For rows that say none.")
+@as_json_option
+@click.pass_obj
+def import_(config: Path | None, /, file: Path, slug: str, as_json: bool, **options: Any) -> None:
+    """Import members from a CSV file, an export of listmonk, Mailchimp or Mailman, or a list of addresses.
+
+    Who left, bounced or was erased is never changed. Rejected rows go to FILE.rejected.csv with their reason, and the exit
+    code is 4: mend them there and import that file.
+
+    Example: germane members import members.csv --dry-run
+    """
+    from jobs.import_members import import_members
+    from sources.decoding import SourceError
+
+    services, network = _open(config, slug)
+    try:
+        with _watcher(file, show_diff=options["dry_run"] and not as_json) as watcher:
+            topics = _topics(services, network)
+            report = import_members(services, network, file, topics=topics, watcher=watcher, **options)
+    except SourceError as error:
+        click.echo(f"germane: {error}", err=True)
+        sys.exit(REJECTED)
+    print_json(_as_json(report)) if as_json else _print_report(report)
+    if report.outcomes["rejected"]:
+        sys.exit(REJECTED)
+
+
+def _field_options(command: Callable[..., None]) -> Callable[..., None]:
+    for field, text in reversed(FREE_TEXT.items()):
+        command = click.option(f"--{field.replace('_', '-')}", field, callback=_read, help=text)(command)
+    return command
+
+
+def _read(_ctx: click.Context, option: click.Parameter, value: str | None) -> Any:
+    from sources.fields import read_field
+
+    if value is None:
+        return None
+    try:
+        return read_field(option.name or "", value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@members.command("add")
+@click.argument("address")
+@network_option
+@_field_options
+@click.option("--topic", "topics", multiple=True, help="A topic they chose, by key or label; may be given again.")
+@click.option("--cadence", type=click.Choice(CADENCES), default="weekly", show_default=True)
+@click.option("--role", type=click.Choice(ROLES), default="member", show_default=True)
+@click.option("--urgent/--no-urgent", default=False, help="Whether they take urgent requests.")
+@click.option("--basis", default="germane members add", help="On what basis they joined, for the record.")
+@click.pass_obj
+def add(config: Path | None, /, address: str, slug: str, topics: tuple[str, ...], basis: str, **given: Any) -> None:
+    """Add one member.
+
+    Example: germane members add jo@example.org --name "Jo Bloggs" --topic stroke --languages en
+    """
+    from jobs.import_members import erasure_secret
+    from store import members as store
+
+    services, network = _open(config, slug)
+    values = {name: value for name, value in given.items() if value is not None}
+    chosen = _chosen(topics, _topics(services, network))
+    secret = erasure_secret(services, network.key)
+    try:
+        member = store.member_of(address, values | {"chosen": chosen})
+        with services.database.writing() as connection:
+            added = store.add(connection, network.key, member, services.now(), basis, secret=secret)
+    except (ValueError, store.AlreadyMember) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{added.member.address}: added to {network.slug} as {added.public_id}")
+
+
+@members.command("show")
+@click.argument("who")
+@network_option
+@as_json_option
+@click.pass_obj
+def show(config: Path | None, who: str, slug: str, as_json: bool) -> None:
+    """Everything that is held about WHO (an address or an id): profile, preferences, consent and the last digests.
+
+    Example: germane members show jo@example.org
+    """
+    from dataclasses import asdict
+
+    from store import members as store
+
+    services, network = _open(config, slug)
+    with services.database.reading() as connection:
+        found = _find(connection, network, who)
+        consents = store.consents(connection, found.key)
+        digests = store.recent_digests(connection, found.key)
+    record = _record(found)
+    if as_json:
+        print_json(record | {"consent": [asdict(c) for c in consents], "digests": [asdict(d) for d in digests]})
+        return
+    print_table("", ("field", "value"), [(name, _cell(value)) for name, value in record.items()])
+    print_table(
+        "Consent", ("when", "what", "basis", "wording"), [(c.at, c.action, c.basis, c.wording) for c in consents]
+    )
+    rows = [(d.slot, d.state, d.items, d.reason, d.delivery) for d in digests]
+    print_table("Digests", ("slot", "state", "items", "reason", "delivery"), rows, right=(2,))
+
+
+@members.command("list")
+@network_option
+@click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True, help="May be given again.")
+@click.option("--topic", default="", help="Who chose this topic, by its key.")
+@click.option("--region", default="", help="Who is in this region.")
+@click.option("--search", default="", help="Part of a name, an address or an organisation.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), help="Most members shown; 0 shows all (default: 50, all with --json)."
+)
+@as_json_option
+@click.pass_obj
+def list_(config: Path | None, /, slug: str, limit: int | None, as_json: bool, **filters: Any) -> None:
+    """Members in the order they joined. With --json one array, written as it is read.
+
+    Example: germane members list --status active --topic stroke
+    """
+    from store import members as store
+
+    services, network = _open(config, slug)
+    most = limit if limit is not None else 0 if as_json else 50
+    with services.database.reading() as connection:
+        found = store.stream(connection, network.key, **filters, limit=most + 1 if most else None)
+        if as_json:
+            _print_array(_record(member) for n, member in enumerate(found) if not most or n < most)
+            return
+        shown = [(m.public_id, *_summary(m)) for m in found]
+    columns = ("id", "address", "name", "status", "region", "topics")
+    print_table(f"Members of {network.name}", columns, shown[:most] if most else shown)
+    if most and len(shown) > most:
+        click.echo(f"There are more than these {most}; --limit 0 shows all, --search finds one.")
+
+
+@members.command("export")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True, dir_okay=False))
+@network_option
+@click.pass_obj
+def export(config: Path | None, file: Path, slug: str) -> None:
+    """Write every member but the erased to a CSV FILE (- is standard output) that `members import` takes back unchanged.
+
+    Example: germane members export members.csv
+    """
+    from jobs.export_members import export_members
+
+    services, network = _open(config, slug)
+    if str(file) == "-":
+        sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
+        export_members(services, network, sys.stdout)
+        return
+    count = _write_whole(file, lambda target: export_members(services, network, target))
+    click.echo(f"{file}: {count:,} members")
+
+
+@members.command("remove")
+@click.argument("who")
+@network_option
+@click.option(
+    "--erase", is_flag=True, help="Also delete what is known of them; only a keyed hash of the address stays."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before erasing.")
+@click.option("--basis", default="germane members remove", help="Why, for the record.")
+@click.pass_obj
+def remove(config: Path | None, who: str, slug: str, erase: bool, yes: bool, basis: str) -> None:
+    """Let WHO (an address or an id) leave. No import brings them back, and nothing more is sent to them.
+
+    Example: germane members remove jo@example.org
+    """
+    from store import members as store
+
+    services, network = _open(config, slug)
+    secret = services.secret_key if erase else b""
+    with services.database.reading() as connection:
+        found = _find(connection, network, who)
+    if erase and not yes:
+        click.confirm(f"Delete what is known of {printable(found.member.address or who)} for good?", abort=True)
+    with services.database.writing() as connection:
+        if erase:
+            done = store.erase(connection, found.key, services.now(), secret, basis)
+        else:
+            done = store.leave(connection, found.key, services.now(), basis)
+    if erase:
+        store.scrub(services.database)
+    click.echo(f"{found.public_id}: {'erased' if erase else 'left'}" if done else f"{found.public_id}: gone already")
+
+
+def _open(config: Path | None, slug: str) -> "tuple[Services, Network]":
+    from jobs.services import open_services
+    from store import networks
+
+    services = open_services(config)
+    with services.database.reading() as connection:
+        return services, networks.find(connection, slug)
+
+
+def _topics(services: "Services", network: "Network") -> "list[Topic]":
+    from store import topics
+
+    with services.database.reading() as connection:
+        return topics.load(connection, network.key)
+
+
+def _chosen(words: tuple[str, ...], topics: "list[Topic]") -> tuple[str, ...]:
+    from sources.topics import names, resolve
+
+    known = names(topics)
+    try:
+        return tuple(dict.fromkeys(resolve(word, known) for word in words))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--topic") from None
+
+
+def _find(connection: "Connection", network: "Network", who: str) -> "StoredMember":
+    from store import members as store
+
+    found = store.find(connection, network.key, who)
+    if found is None:
+        raise click.ClickException(
+            f"{who} is no member of {network.slug}; `germane members list --search` finds people"
+        )
+    return found
+
+
+@contextmanager
+def _watcher(file: Path, show_diff: bool) -> "Iterator[Watcher]":
+    """Shows a bar, or the difference line by line, and the first rejected rows in both cases."""
+    from jobs.import_members import Watcher
+
+    bar = nullcontext() if show_diff else progress()
+    size = file.stat().st_size if file.is_file() else 0
+    with bar as shown, advancing(shown, file.name, size) as advance:
+
+        class Reporter(Watcher):
+            octets = rejects = 0
+
+            def decided(self, entry: Any, decision: Any) -> None:
+                if show_diff and decision.outcome != "unchanged":
+                    click.echo(_difference(entry, decision))
+
+            def rejected(self, line: int, reason: str) -> None:
+                self.rejects += 1
+                if show_diff or self.rejects <= SHOWN_REJECTED:
+                    click.echo(f"line {line}: rejected: {printable(reason)}", err=not show_diff)
+
+            def read(self, octets: int, of: int) -> None:
+                advance(octets - self.octets)
+                self.octets = octets
+
+        yield Reporter()
+
+
+def _difference(entry: Any, decision: Any) -> str:
+    """`line 7: jo@example.org: changed: region: 'Wales' -> 'Scotland'`"""
+    head = f"line {entry.line}: {printable(entry.address.display)}: {decision.outcome}"
+    changes = [f"{name}: {_quoted(old)} -> {_quoted(new)}" for name, (old, new) in decision.changes.items()]
+    return head if decision.outcome == "added" or not changes else f"{head}: {'; '.join(changes)}"
+
+
+def _quoted(value: Any) -> str:
+    text = printable(_cell(value)).replace("\n", " ")
+    return repr(text if len(text) <= 60 else text[:59] + "…")
+
+
+def _print_report(report: "ImportReport") -> None:
+    from profiles.joining import OUTCOMES
+
+    counts = ", ".join(f"{report.outcomes[outcome]:,} {outcome}" for outcome in (*OUTCOMES, "rejected"))
+    wrote = " (dry run, nothing was written)" if report.dry_run else ""
+    rows = report.outcomes.total()
+    click.echo(f"{report.file} ({report.layout}, {report.encoding}): {rows:,} rows: {counts}{wrote}")
+    if report.status_kept:
+        click.echo(f"{report.status_kept:,} keep the status they have: an import can stop mail, never start it")
+    if report.unused_columns:
+        click.echo(f"Columns not used: {printable(', '.join(report.unused_columns))}")
+    for word, line in list(report.unknown_topics.items())[:SHOWN_REJECTED]:
+        click.echo(
+            f"line {line}: {printable(word)!r} is no topic of this network; left out wherever it stands", err=True
+        )
+    if len(report.unknown_topics) > SHOWN_REJECTED:
+        more = len(report.unknown_topics) - SHOWN_REJECTED
+        click.echo(f"and {more} more; add them with `germane topics import`, then import this file again", err=True)
+    if report.rejects_file:
+        click.echo(f"Rejected rows are in {report.rejects_file}: mend them there, then import that file")
+
+
+def _as_json(report: "ImportReport") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from profiles.joining import OUTCOMES
+
+    counts = {outcome: report.outcomes[outcome] for outcome in (*OUTCOMES, "rejected")}
+    return {name: value for name, value in asdict(report).items() if name != "outcomes"} | counts
+
+
+def _record(member: "StoredMember") -> dict[str, Any]:
+    from store.members import flat
+
+    head = {"id": member.public_id, "address": member.member.address}
+    return head | flat(member.member) | {"joined_at": member.joined_at, "left_at": member.left_at}
+
+
+def _summary(member: "StoredMember") -> tuple[str, ...]:
+    values = member.member
+    return values.address, values.name, values.status, values.profile.region, ", ".join(values.profile.chosen)
+
+
+def _cell(value: Any) -> Any:
+    return ", ".join(value) if isinstance(value, tuple) else "" if value is None else value
+
+
+def _print_array(records: Iterator[dict[str, Any]]) -> None:
+    import json
+
+    click.echo("[", nl=False)
+    for n, record in enumerate(records):
+        click.echo(("," if n else "") + "\n  " + json.dumps(record, ensure_ascii=False, default=str), nl=False)
+    click.echo("\n]")
+
+
+def _write_whole(file: Path, write: Callable[[TextIO], int]) -> int:
+    """Write a file so that it is there whole or not at all."""
+    part = file.with_name(f".{file.name}.part")
+    try:
+        with part.open("w", encoding="utf-8-sig", newline="") as target:
+            count = write(target)
+        part.replace(file)
+    except OSError as error:
+        raise click.ClickException(f"{file}: cannot be written: {error.strerror}") from None
+    finally:
+        part.unlink(missing_ok=True)
+    return count
