@@ -4,16 +4,30 @@ planned -> claimed -> handed_over | refused | uncertain | cancelled, or deferred
 A claim names its owner; nobody else's update touches the row until the claim is released.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby, product
+from itertools import product
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, not_, or_, select, true, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from store import tables
 from store.database import insert_rows
+from store.types import UtcDateTime
 
 OUTBOX = tables.Outbox.__table__  # type: ignore[attr-defined]
 DELIVERY = tables.Delivery.__table__  # type: ignore[attr-defined]
@@ -23,6 +37,7 @@ DIGEST_ITEM = tables.DigestItem.__table__  # type: ignore[attr-defined]
 
 State = Literal["handed_over", "deferred", "refused", "uncertain", "cancelled"]
 WAITING = ("planned", "deferred")
+_SETTLED = ("state", "reason", "attempts", "not_before", "dot_sent", "settled_at")
 STOPPED = "the process that was sending it stopped before the mail server's reply was written down"
 
 
@@ -159,19 +174,35 @@ def chosen_items(connection: Connection, digest_keys: Iterable[int]) -> dict[int
     return found
 
 
+_KEYS = OUTBOX.c.id.in_(bindparam("keys", expanding=True))
+_OWNER: BindParameter[str] = bindparam("owner")
+_CLAIMED = and_(OUTBOX.c.claimed_by == _OWNER, OUTBOX.c.state == "claimed")
+
+# These two run for every few messages: built once, because building costs more than running.
+_MARK_DOTS = (
+    update(OUTBOX)
+    .where(_KEYS, _CLAIMED, not_(OUTBOX.c.dot_sent))
+    .where(exists().where(MEMBER.c.id == OUTBOX.c.member_id, MEMBER.c.status == "active"))
+    .values(dot_sent=True)
+    .returning(OUTBOX.c.id)
+)
+_SETTLE = (
+    update(OUTBOX)
+    .where(_KEYS, OUTBOX.c.claimed_by == _OWNER, OUTBOX.c.state.in_(("claimed", "uncertain")))
+    .values({name: bindparam(f"new_{name}", type_=OUTBOX.c[name].type) for name in _SETTLED if name != "not_before"})
+    .values(
+        lease_until=None, not_before=func.coalesce(bindparam("new_not_before", type_=UtcDateTime), OUTBOX.c.not_before)
+    )
+    .returning(OUTBOX.c.id)
+)
+
+
 def mark_dots(connection: Connection, owner: str, keys: Sequence[int]) -> set[int]:
     """Write down that the final dot of these messages is about to be sent, and return those that may be completed.
 
     A message is missing from the answer when its claim was lost, or its member left in this very moment.
     """
-    still_active = exists().where(MEMBER.c.id == OUTBOX.c.member_id, MEMBER.c.status == "active")
-    mark = (
-        update(OUTBOX)
-        .where(OUTBOX.c.id.in_(keys), *_mine(owner), not_(OUTBOX.c.dot_sent), still_active)
-        .values(dot_sent=True)
-        .returning(OUTBOX.c.id)
-    )
-    return set(connection.execute(mark).scalars())
+    return set(connection.execute(_MARK_DOTS, {"keys": keys, "owner": owner}).scalars())
 
 
 def settle(connection: Connection, owner: str, settled: Sequence[Settled]) -> set[int]:
@@ -180,31 +211,25 @@ def settle(connection: Connection, owner: str, settled: Sequence[Settled]) -> se
     A message that was called uncertain because its lease ran out is settled all the same when the reply came late.
     """
     ours: set[int] = set()
-    for values, same in _alike(settled):
-        ours |= _settle_alike(connection, owner, values, [one.key for one in same])
+    for values, keys in _alike(settled):
+        ours.update(connection.execute(_SETTLE, {"keys": keys, "owner": owner} | values).scalars())
     _record(connection, [one for one in settled if one.key in ours])
     return ours
 
 
-def _alike(settled: Sequence[Settled]) -> Iterable[tuple[dict[str, Any], Iterable[Settled]]]:
-    """Those whose row becomes the same, together: nearly all are handed over, and one statement writes them."""
-    key: Callable[[Settled], tuple[Any, ...]] = lambda one: (one.state, one.reason, str(one.not_before), one.attempt)  # noqa: E731
-    for _, group in groupby(sorted(settled, key=key), key):
-        same = list(group)
-        yield _values(same[-1]), same
+def _alike(settled: Sequence[Settled]) -> Iterable[tuple[dict[str, Any], list[int]]]:
+    """Values with the keys of the rows that get them: nearly all are handed over, and one statement writes them."""
+    keys: dict[tuple[Any, ...], list[int]] = {}
+    for one in settled:
+        keys.setdefault(_new_values(one), []).append(one.key)
+    for values, same in keys.items():
+        yield {f"new_{name}": value for name, value in zip(_SETTLED, values, strict=True)}, same
 
 
-def _values(one: Settled) -> dict[str, Any]:
-    values = {"state": one.state, "reason": one.reason, "attempts": one.attempt, "lease_until": None}
-    if one.state == "deferred":
-        return values | {"not_before": one.not_before, "dot_sent": False, "claimed_by": ""}
-    return values | {"settled_at": one.at}
-
-
-def _settle_alike(connection: Connection, owner: str, values: Mapping[str, Any], keys: list[int]) -> set[int]:
-    expected = and_(OUTBOX.c.claimed_by == owner, OUTBOX.c.state.in_(("claimed", "uncertain")))
-    change = update(OUTBOX).where(OUTBOX.c.id.in_(keys), expected).values(**values).returning(OUTBOX.c.id)
-    return set(connection.execute(change).scalars())
+def _new_values(one: Settled) -> tuple[Any, ...]:
+    """In the order of `_SETTLED`."""
+    dot_sent, settled_at = one.state in {"handed_over", "uncertain"}, None if one.state == "deferred" else one.at
+    return (one.state, one.reason, one.attempt, one.not_before, dot_sent, settled_at)
 
 
 _DELIVERY_COLUMNS = (
@@ -262,7 +287,7 @@ def counts(connection: Connection, scope: Scope | None = None) -> dict[str, int]
     """How many messages are in each state."""
     condition = (scope or Scope()).condition()
     query = select(OUTBOX.c.state, func.count()).where(condition).group_by(OUTBOX.c.state).order_by(OUTBOX.c.state)
-    return dict(connection.execute(query).tuples())
+    return dict(connection.execute(query).tuples().all())
 
 
 def due(connection: Connection, now: datetime, scope: Scope) -> int:
@@ -283,7 +308,7 @@ def member_states(connection: Connection, keys: Sequence[int]) -> dict[int, str]
         .join_from(OUTBOX, MEMBER, OUTBOX.c.member_id == MEMBER.c.id)
         .where(OUTBOX.c.id.in_(keys))
     )
-    return dict(connection.execute(query).tuples())
+    return dict(connection.execute(query).tuples().all())
 
 
 def _mine(owner: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
