@@ -1,7 +1,7 @@
 """What a template is given: an item as a card in one language, and the true reason why it is in a mail."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -9,7 +9,7 @@ import idna
 
 from digest.cleaning import one_line
 from digest.items import KINDS, Item, Kind
-from digest.summary import shortened, summary
+from digest.summary import shortened, summary, without_mailboxes
 from digest.translation import Translation, direction
 
 LONGEST_TITLE = 200
@@ -21,6 +21,8 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1"})
 _MARKUP = re.compile(
     r"</?(?:a|abbr|b|big|br|div|em|font|h[1-6]|hr|i|img|li|p|script|small|span|strong|style|su[bp]|u)\b[^>]*>", re.I
 )
+_UNBROKEN = re.compile(r" (?=…$)|(?<=\d) (?=\d{3}\b)")
+"""Spaces at which a line may not break: before the ellipsis, and inside a number."""
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
 
 
@@ -32,7 +34,9 @@ class Card:
     title: str
     summary: str
     byline: str
-    """Poster, and the deadline or the event's date, in words of the mail's language."""
+    """Who posted it, as a phrase of the mail's language; may be empty."""
+    dates: tuple[str, ...]
+    """The event's date and the deadline, in words of the mail's language."""
     url: str
     """Where the title leads: the item's own https address, or its page."""
     page: str
@@ -60,12 +64,14 @@ def card(item: Item, place: Place, translation: Translation) -> Card:
     page = f"{place.base_url}/items/{quote(item.public_id, safe='')}"
     title = shortened(line(item.title), LONGEST_TITLE) or translation.gettext("Without a title")
     language = item.language if _TAG.fullmatch(item.language) and _differs(item.language, translation.language) else ""
+    poster = shortened(without_mailboxes(line(item.poster)).strip(" ,;"), LONGEST_NAME)
     subject = translation.gettext("I can help: %(title)s", title=shortened(title, LONGEST_NAME))
     return Card(
         kind=item.kind,
         title=title,
-        summary=line(summary(item)),
-        byline=" · ".join(_byline(item, place, translation)),
+        summary=_UNBROKEN.sub("\u00a0", line(summary(item))),
+        byline=translation.gettext("From %(poster)s", poster=poster) if poster else "",
+        dates=tuple(_dates(item, place.time_zone, translation)),
         url=web_address(item.url) or page,
         page=page,
         help_url=_mailto(place.reply_to, subject, page) if item.kind == "request" else "",
@@ -96,15 +102,15 @@ def heading(kind: Kind, translation: Translation) -> str:
 
 def counted(kind: Kind, n: int, translation: Translation) -> str:
     """ "2 requests", in the language's own plural form."""
-    _ = translation.ngettext
+    ngettext = translation.ngettext
     return {
-        "request": _("%(n)s request", "%(n)s requests", n),
-        "event": _("%(n)s event", "%(n)s events", n),
-        "opportunity": _("%(n)s opportunity", "%(n)s opportunities", n),
-        "job": _("%(n)s job", "%(n)s jobs", n),
-        "resource": _("%(n)s resource", "%(n)s resources", n),
-        "news": _("%(n)s news item", "%(n)s news items", n),
-        "survey": _("%(n)s survey", "%(n)s surveys", n),
+        "request": ngettext("%(n)s request", "%(n)s requests", n),
+        "event": ngettext("%(n)s event", "%(n)s events", n),
+        "opportunity": ngettext("%(n)s opportunity", "%(n)s opportunities", n),
+        "job": ngettext("%(n)s job", "%(n)s jobs", n),
+        "resource": ngettext("%(n)s resource", "%(n)s resources", n),
+        "news": ngettext("%(n)s news item", "%(n)s news items", n),
+        "survey": ngettext("%(n)s survey", "%(n)s surveys", n),
     }[kind]
 
 
@@ -153,14 +159,11 @@ def _percent_encoded(rest: str) -> str:
     return quote(rest, safe="/?#&=+;,:@!$*'()~%-._[]").replace("[", "%5B").replace("]", "%5D")
 
 
-def _byline(item: Item, place: Place, translation: Translation) -> Iterable[str]:
-    _ = translation.gettext
-    if poster := shortened(line(item.poster), LONGEST_NAME):
-        yield _("From %(poster)s", poster=poster)
+def _dates(item: Item, time_zone: str, translation: Translation) -> Iterator[str]:
     if item.event_at:
-        yield translation.moment(item.event_at, place.time_zone)
+        yield translation.moment(item.event_at, time_zone)
     if item.deadline:
-        until = translation.moment(item.deadline, place.time_zone)
+        until = translation.moment(item.deadline, time_zone)
         yield _until(item.kind, translation) % {"date": until}
 
 

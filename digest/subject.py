@@ -36,4 +36,4 @@ def _with_others(start: str, n: int, translation: Translation) -> str:
 
 def _others(n: int, translation: Translation) -> str:
     more = translation.ngettext("and %(n)s more", "and %(n)s more", n)
-    return f" {more}" if n else ""
+    return f" ({more})" if n else ""

@@ -16,11 +16,14 @@ ELLIPSIS = "…"
 _READ = 8_000
 """Characters of a body that are looked at."""
 _ADDRESS = re.compile(r"\(?\bhttps?://[^\s<>\"]+", re.IGNORECASE)
-_GREETING = re.compile(
-    r"(?:(?:dear|hello|hi|hiya|hey|good (?:morning|afternoon|evening)|greetings|annwyl|helo|shwmae|s'?mae|bore da|prynhawn da"
+_MAILBOX = re.compile(r"<?\b[^\s<>()@,;:]+@[^\s<>()@,;:]+\.[^\s<>()@,;:.]+>?")
+_HELLO = (
+    r"(?:dear|hello|hi|hiya|hey|good (?:morning|afternoon|evening)|greetings|annwyl|helo|shwmae|s'?mae|bore da|prynhawn da"
     r"|bonjour|bonsoir|chers?|chères?|hola|estimad[oa]s?|querid[oa]s?|buenos días|buenas tardes"
-    r"|buongiorno|salve|gentil[ei]|car[oiae]|egregi)\b[^.!?,:\n]{0,60}[,.!:\n]+\s*)+",
-    re.IGNORECASE,
+    r"|buongiorno|salve|gentil[ei]|car[oiae])"
+)
+_GREETING = re.compile(
+    rf"{_HELLO}\b[^.!?,:\n]{{0,60}}[,.!:]?\s*(?:\n|$)|{_HELLO}(?: [\w'’]+){{0,3}}[,!:]\s+(?=\S)", re.IGNORECASE
 )
 _PLEASANTRY = re.compile(
     r"^(?:i |we )?(?:hope|trust) (?:that )?(?:this|you|everyone|all)\b.{0,60}$|^(?:many )?thanks?\b.{0,40}$"
@@ -39,14 +42,14 @@ _ABBREVIATION = re.compile(
 def summary(item: Item) -> str:
     """Plain text on one line, at most `LONGEST` characters, never cut inside a word or number; empty for an item without text."""
     own = _readable(item.summary)
-    if own:
-        return own if len(own) <= LONGEST else first_sentences(own)
-    return first_sentences(" ".join(_prose(item)))
+    if own and len(own) <= LONGEST and "@" not in own:
+        return own
+    return without_mailboxes(first_sentences(own or " ".join(_prose(item))))
 
 
 def first_sentences(text: str) -> str:
     """The first informative sentences; what was left out after them is marked with an ellipsis."""
-    sentences = [s for s in _sentences(text) if not _PLEASANTRY.match(s)]
+    sentences = [s for s in _sentences(text) if not _PLEASANTRY.match(s) and not _MAILBOX.search(s)]
     if not sentences:
         return shortened(text, LONGEST)
     taken = sentences[0]
@@ -74,10 +77,15 @@ def shortened(text: str, longest: int, *, always: bool = False) -> str:
     return f"{text[:cut].rstrip(' ,;:–—-(')} {ELLIPSIS}"
 
 
+def without_mailboxes(text: str) -> str:
+    """A poster's address is not handed out: answers go through the network."""
+    return one_line(_MAILBOX.sub(" ", text))
+
+
 def _prose(item: Item) -> list[str]:
     """The paragraphs that are sentences; where there are none, whatever there is."""
     paragraphs = [p for p in to_text(item.body[:_READ]).split("\n\n") if p.strip()]
-    readable = [_readable(_GREETING.sub("", p, count=1) if n < 2 else p) for n, p in enumerate(paragraphs)]
+    readable = [_readable(_without_greeting(p) if n < 2 else p) for n, p in enumerate(paragraphs)]
     title = item.title.casefold().rstrip(".")
     prose = [
         text
@@ -85,6 +93,12 @@ def _prose(item: Item) -> list[str]:
         if not _MARKED.match(source) and _is_sentence(text) and text.casefold().rstrip(".") != title
     ]
     return prose or [text for text in readable if text]
+
+
+def _without_greeting(paragraph: str) -> str:
+    greeting = _GREETING.match(paragraph)
+    rest = paragraph[greeting.end() :] if greeting else paragraph
+    return rest[:1].upper() + rest[1:] if greeting else rest
 
 
 def _is_sentence(text: str) -> bool:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 from babel import Locale
-from babel.dates import format_date, format_time, get_timezone_location
+from babel.dates import format_date, format_time, get_timezone, get_timezone_location
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import Translations
@@ -19,6 +19,8 @@ from babel.support import Translations
 SOURCE_LANGUAGE = "en"
 LOCALES = {"en": "en_GB"}
 """Where a language's own default would be wrong: plain "en" writes dates the American way."""
+DATE_FORMATS = {"en": "EEEE d MMMM y"}
+"""Where the full form of a date can be simpler (Unicode TR 35 fields)."""
 RIGHT_TO_LEFT = frozenset({"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "ug", "ur", "yi"})
 
 _CATALOGUE = re.compile(r"locale/([A-Za-z]{2,3}(?:_[A-Za-z]+)?)/LC_MESSAGES/germane\.po")
@@ -56,17 +58,20 @@ class Translation:
         return self.catalogue.ngettext(singular, plural, n) % (values | {"n": n})
 
     def date(self, when: datetime, time_zone: str) -> str:
-        """The day in words, in that time zone: "Friday, 4 December 2026"."""
-        return str(format_date(when.astimezone(ZoneInfo(time_zone)).date(), "full", locale=self.locale))
+        """The day in words, in that time zone: "Friday 4 December 2026"."""
+        form = DATE_FORMATS.get(self.language, "full")
+        return str(format_date(when.astimezone(ZoneInfo(time_zone)).date(), form, locale=self.locale))
 
     def moment(self, when: datetime, time_zone: str) -> str:
-        """The day in words, and the time with its zone's name unless it is midnight or 23:59, which stand for the day alone."""
+        """The day in words, and the time in its zone unless it is midnight or 23:59, which stand for the day alone."""
         local = when.astimezone(ZoneInfo(time_zone))
         if local.time().replace(second=0, microsecond=0) in _ALL_DAY:
             return self.date(when, time_zone)
         clock = format_time(local.time(), "short", locale=self.locale)
-        zone = get_timezone_location(time_zone, locale=self.locale)
-        return self.gettext("%(date)s, %(time)s (%(zone)s)", date=self.date(when, time_zone), time=clock, zone=zone)
+        city = get_timezone_location(get_timezone(time_zone), locale=self.locale, return_city=True)
+        return self.gettext(
+            "%(date)s, %(time)s (%(city)s time)", date=self.date(when, time_zone), time=clock, city=city
+        )
 
 
 def direction(language: str) -> str:
