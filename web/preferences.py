@@ -1,0 +1,141 @@
+"""The preferences page: what a member is interested in, how they want mail, and what is held about them."""
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from digest.items import KINDS
+from profiles import links
+from profiles.member import CADENCES
+from store import access, members, networks, topics
+from store.members import StoredMember
+from store.networks import Network
+from web import preferences_form as form
+from web.context import WebContext, context_of
+from web.rendering import pages_of
+from web.security import read_form, refuse_foreign
+
+PAGE = "the preferences page"
+"""What the record of consent says on how somebody paused, resumed or joined again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A member with what the page needs to know about their network."""
+
+    member: StoredMember
+    network: Network
+    options: form.Options
+
+
+async def preferences(request: Request) -> Response:
+    context = context_of(request)
+    found = await run_in_threadpool(_find, context, _member_of(request))
+    if request.method != "POST":
+        typed = form.stored(found.member.member, found.options.most_items)
+        return _page(request, found, typed, {}, saved="saved" in request.query_params)
+    refuse_foreign(request)
+    fields = await read_form(request)
+    if fields.get("choice") == "rejoin":
+        return _done(request, await run_in_threadpool(_rejoin, context, found))
+    typed = form.read(fields)
+    problems = form.problems(typed, found.options, _today(context.now(), found.network))
+    if problems:
+        return _page(request, found, typed, problems, saved=False)
+    wishes = form.accepted(typed, found.member.member)
+    return _done(request, await run_in_threadpool(_save, context, found, wishes))
+
+
+async def export(request: Request) -> Response:
+    """Everything held about the member, as a file: reading it changes nothing, so a GET with the link is enough."""
+    context = context_of(request)
+    held = await run_in_threadpool(_everything, context, _member_of(request))
+    return Response(
+        json.dumps(held, indent=2, ensure_ascii=False),
+        media_type="application/json",
+        headers={"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="my-data.json"'},
+    )
+
+
+def _member_of(request: Request) -> str:
+    public_id = links.verify(context_of(request).secret_key, "preferences", request.path_params["token"])
+    if public_id is None:
+        raise HTTPException(404)
+    return public_id
+
+
+def _find(context: WebContext, public_id: str) -> Found:
+    with context.database.reading() as connection:
+        member = members.find_by_public_id(connection, public_id)
+        if member is None or member.member.status == "erased":
+            raise HTTPException(404)
+        network = networks.by_key(connection, member.network_key)
+        tree = topics.load(connection, member.network_key)
+    cap = network.items_per_digest or context.items_per_digest
+    return Found(member, network, form.options_for(member.member, tree, cap, context.mail_languages))
+
+
+def _everything(context: WebContext, public_id: str) -> dict[str, object]:
+    with context.database.reading() as connection:
+        member = members.find_by_public_id(connection, public_id)
+        if member is None or member.member.status == "erased":
+            raise HTTPException(404)
+        return access.everything_about(connection, member.key)
+
+
+def _save(context: WebContext, found: Found, wishes: form.Wishes) -> bool:
+    """False for somebody who left in the meantime: a form that lay open brings nobody back."""
+    with context.database.writing() as connection:
+        return members.change(
+            connection,
+            found.member.key,
+            context.now(),
+            name=wishes.name,
+            profile=wishes.profile,
+            preferences=wishes.preferences,
+            status=wishes.status,
+            basis=PAGE,
+        )
+
+
+def _rejoin(context: WebContext, found: Found) -> bool:
+    wording = f"Send me the digest of {found.network.name} again"
+    with context.database.writing() as connection:
+        return members.rejoin(connection, found.member.key, context.now(), PAGE, wording)
+
+
+def _done(request: Request, done: bool) -> Response:
+    """Back to the page by a GET, so that loading it again sends nothing a second time."""
+    path = f"{pages_of(request).path}/preferences/{request.path_params['token']}"
+    return RedirectResponse(f"{path}?saved" if done else path, 303, {"Cache-Control": "no-store"})
+
+
+def _page(request: Request, found: Found, typed: form.Typed, problems: dict[str, str], *, saved: bool) -> Response:
+    context, pages = context_of(request), pages_of(request)
+    token = links.sign(context.secret_key, "leave", found.member.public_id)
+    return pages.answer(
+        "preferences.html",
+        422 if problems else 200,
+        network=found.network,
+        member=found.member,
+        typed=typed,
+        problems=problems,
+        saved=saved,
+        options=found.options,
+        branches=form.tree(found.options.topics),
+        zones=form.zones(),
+        cadences=CADENCES,
+        kinds=KINDS,
+        leave_path=f"{pages.path}/leave/{token}",
+        export_path=f"{pages.path}/preferences/{request.path_params['token']}/export",
+    )
+
+
+def _today(now: datetime, network: Network) -> date:
+    return now.astimezone(ZoneInfo(network.time_zone)).date()
