@@ -10,15 +10,21 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from digest.slots import Slot, due
 from jobs.services import Services
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
 
+    from jobs.send import SendReport
     from store.networks import Network
 
 log = logging.getLogger("germane.schedule")
+
+SENT_AT_ONCE = 500
+"""Messages in one round of sending."""
 
 UNDER_WAY = frozenset({"opened", "composed"})
 """States of an edition that was begun and still has something to compose."""
@@ -50,9 +56,9 @@ class Ticker:
     """Runs editions and sends what is due, whenever it is told that time has passed."""
 
     def __init__(
-        self, services: Services, run_edition: Callable[..., object], send_due: Callable[[Services], object]
+        self, services: Services, run_edition: Callable[..., object], send_due: Callable[..., "SendReport"]
     ) -> None:
-        """`run_edition(services, network, at=now, send=False)` and `send_due(services)` must be harmless when repeated."""
+        """Both must be harmless when repeated; see `jobs.run.run_edition` and `jobs.send.send_due`."""
         self.services = services
         self.stopping = threading.Event()
         self._run_edition, self._send_due = run_edition, send_due
@@ -67,10 +73,10 @@ class Ticker:
                     self._guarded(f"run the edition of {network.slug}", self._edition, network, added_at)
 
     def outbox(self) -> None:
-        """Send what is due in the outbox."""
+        """Send what is due in the outbox, in rounds, so that a stop need not wait for all of it."""
         with self._sending:
-            if not self.stopping.is_set():
-                self._guarded("send what is due", self._send_due, self.services)
+            while not self.stopping.is_set() and self._guarded("send what is due", self._round):
+                pass
 
     def idle(self, timeout_s: float) -> bool:
         """Wait until neither tick is under way, at most `timeout_s` for each; False when one still is. No tick runs after it."""
@@ -96,7 +102,7 @@ class Ticker:
             self._report_missed(now, network, added_at, states, grace)
             return
         log.info("%s: edition %s is due", network.slug, slot.name)
-        self._run_edition(self.services, network, at=now, send=False)
+        self._run_edition(self.services, network, at=now, slot=slot.name, send=False)
 
     def _report_missed(
         self, now: datetime, network: "Network", added_at: datetime, states: Mapping[str, str], grace: timedelta
@@ -107,13 +113,23 @@ class Ticker:
             self._reported.add((network.key, slot.name))
             log.warning("%s: edition %s was missed by more than schedule.grace_h", network.slug, slot.name)
 
+    def _round(self) -> bool:
+        """True when there may be more to send at once."""
+        report = self._send_due(self.services, limit=SENT_AT_ONCE)
+        if report.mail_server_problem:
+            log.warning("%s; %d messages wait in the outbox", report.mail_server_problem, report.waiting)
+            return False
+        if report.done:
+            log.info("%d messages handed over or settled, %d wait", report.done, report.waiting)
+        return report.done >= SENT_AT_ONCE
+
     def _guarded(self, what: str, act: Callable[..., Any], *arguments: Any) -> Any:
         from store.database import StoreError
 
         try:
             return act(*arguments)
-        except StoreError as error:
-            log.error("cannot %s now: %s", what, error)
+        except (StoreError, click.ClickException) as error:
+            log.warning("cannot %s now: %s", what, error)
         except Exception:
             log.exception("cannot %s now", what)
         return None
