@@ -161,7 +161,7 @@ def _constant_fields(masthead: Masthead) -> bytes:
             b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n",
             b"Precedence: list\r\nAuto-Submitted: auto-generated\r\nX-Auto-Response-Suppress: All\r\n",
             mime.text_field("Feedback-ID", feedback_id),
-            mime.text_field("X-Digest-Issue", masthead.slot),
+            mime.text_field("X-Digest-Issue", masthead.slot or masthead.edition_id),
             b"MIME-Version: 1.0\r\n",
         ]
     )

@@ -74,7 +74,11 @@ def shortened(text: str, longest: int, *, always: bool = False) -> str:
         cut = text.rfind(" ", 0, cut)
     if cut <= 0:
         return f"{text[: longest - 1]}{ELLIPSIS}"
-    return f"{text[:cut].rstrip(' ,;:–—-(')} {ELLIPSIS}"
+    head = text[:cut]
+    opened = head.rfind("(")
+    if opened > max(head.rfind(")"), cut // 2):
+        head = head[:opened]
+    return f"{head.rstrip(' ,;:–—-(')} {ELLIPSIS}"
 
 
 def without_mailboxes(text: str) -> str:
