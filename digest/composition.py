@@ -84,7 +84,7 @@ def compose(
 
 
 def _at(values: Rows, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    return np.asarray(values[rows, columns], dtype=np.float64).ravel()
+    return np.asarray(values[rows, columns], dtype=np.float64).ravel() if len(rows) else np.empty(0)
 
 
 def _columns(profiles: Sequence[Profile], preferences: Sequence[Preferences]) -> Members:

@@ -287,7 +287,7 @@ def counts(connection: Connection, scope: Scope | None = None) -> dict[str, int]
     """How many messages are in each state."""
     condition = (scope or Scope()).condition()
     query = select(OUTBOX.c.state, func.count()).where(condition).group_by(OUTBOX.c.state).order_by(OUTBOX.c.state)
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def due(connection: Connection, now: datetime, scope: Scope) -> int:
@@ -308,7 +308,7 @@ def member_states(connection: Connection, keys: Sequence[int]) -> dict[int, str]
         .join_from(OUTBOX, MEMBER, OUTBOX.c.member_id == MEMBER.c.id)
         .where(OUTBOX.c.id.in_(keys))
     )
-    return dict(connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _mine(owner: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
