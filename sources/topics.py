@@ -7,6 +7,8 @@ from difflib import get_close_matches
 
 from digest.cleaning import one_line
 from digest.items import Topic
+from sources.decoding import SourceError
+from sources.rejects import OUR_COLUMNS
 
 KEY = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 KEY_CHARACTERS = 80
@@ -42,6 +44,25 @@ def resolve(word: str, known: Mapping[str, str]) -> str:
         hint = f"; did you mean {close[0]!r}?" if close else "; `germane topics list` shows them all"
         raise ValueError(f"{word!r} is no topic of this network{hint}")
     return key
+
+
+def below(key: str, topics: Iterable[Topic]) -> tuple[str, ...]:
+    """The topic with this key and every one under it in the tree."""
+    found = [key]
+    topics = list(topics)
+    for above in found:  # grows while it is walked
+        found += [topic.key for topic in topics if topic.parent == above and topic.key not in found]
+    return tuple(found)
+
+
+def check_header(header: Sequence[str], file: str) -> list[str]:
+    """The column that each heading means. Raises SourceError for one that means none, or when neither label nor key is there."""
+    found = [name.strip().casefold() for name in header]
+    unknown = [name for name in found if name and name not in COLUMNS and name not in OUR_COLUMNS]
+    if unknown or not {"key", "label"} & set(found):
+        problem = f"{unknown[0]!r} is not a known column" if unknown else "there is no label column"
+        raise SourceError(f"{file}: in the header: {problem}; the columns are {', '.join(COLUMNS)}")
+    return found
 
 
 def read_topic(record: Mapping[str, str]) -> Topic:
