@@ -49,7 +49,9 @@ class Replies(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._full = False
         self._problem = ""
-        transport.set_write_buffer_limits(0)  # so that `written` means: the kernel has it
+        transport.set_write_buffer_limits(
+            1, 0
+        )  # so that `written` means: the kernel has it; over TLS 0 would be always full
         transport.set_protocol(self)
 
     @property

@@ -1,0 +1,141 @@
+"""A mail server that misbehaves on command, at any step, for chosen recipients or for everybody, and knows what it took."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from delivery.sink import EXTENSIONS, Accepted, Sink, SinkSession
+
+EVERYBODY = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What to do instead of replying. Steps are connect, EHLO, MAIL, RCPT, DATA, content and message (after the final dot).
+
+    `reply` is sent in place of the real one, `drop` cuts the connection then, `hang` says nothing at all, `drip` sends the
+    real reply one octet at a time. At the step message `take` says whether the message is kept although no 250 goes out.
+    `times` is how often it happens (0: always).
+    """
+
+    step: str
+    recipient: str = EVERYBODY
+    reply: bytes = b""
+    drop: bool = False
+    hang: bool = False
+    drip_s: float = 0.0
+    take: bool = False
+    times: int = 0
+
+
+class Misbehaving(Sink):
+    """A sink with faults. `accepted` holds every message it took responsibility for, or kept without saying so."""
+
+    def __init__(
+        self, *faults: Fault, extensions: tuple[str, ...] = EXTENSIONS, most_sessions: int = 0, port: int = 0
+    ) -> None:
+        self.accepted: list[Accepted] = []
+        super().__init__(self.accepted.append, port=port)
+        self.faults = list(faults)
+        self.offered = extensions
+        self.most_sessions = most_sessions
+        self.commands: list[str] = []
+        self.connections = 0
+        self.most_at_once = 0
+        self.when_taken: Callable[[int], None] = lambda _number: None
+        self._done: Counter[Fault] = Counter()
+
+    def session(self) -> SinkSession:
+        return _Session(self)
+
+    def opened(self, session: SinkSession) -> None:
+        super().opened(session)
+        self.connections += 1
+        self.most_at_once = max(self.most_at_once, len(self._sessions))
+
+    def take(self, sender: str, recipients: list[str], content: bytes) -> int:
+        number = super().take(sender, recipients, content)
+        self.when_taken(number)
+        return number
+
+    @property
+    def crowded(self) -> bool:
+        return bool(self.most_sessions) and len(self._sessions) > self.most_sessions
+
+    def fault(self, step: str, recipients: list[str]) -> Fault | None:
+        for fault in self.faults:
+            meant = fault.recipient == EVERYBODY or fault.recipient in recipients
+            if fault.step == step and meant and not (fault.times and self._done[fault] >= fault.times):
+                self._done[fault] += 1
+                return fault
+        return None
+
+    def recipients(self) -> list[str]:
+        return [recipient for message in self.accepted for recipient in message.recipients]
+
+
+class _Session(SinkSession):
+    sink: Misbehaving
+
+    def extensions(self) -> tuple[str, ...]:
+        return self.sink.offered
+
+    def _command(self, line: str) -> None:
+        self.sink.commands.append(line)
+        fault = self.sink.fault("DATA", self.recipients) if line.upper() == "DATA" else None
+        if fault:  # here, because after its 354 the session would wait for content
+            self._misbehave(fault, b"354 go on")
+        else:
+            super()._command(line)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self.sink.crowded:
+            self.transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        fault = self.sink.fault("content", self.recipients) if self._content is not None else None
+        if fault:
+            self._misbehave(fault, b"")
+        else:
+            super().data_received(data)
+
+    def answer(self, step: str, reply: bytes) -> None:
+        if step == "connect" and self.sink.crowded:
+            super().answer(step, b"421 4.7.0 too many connections")
+            return
+        fault = self.sink.fault(step, self.recipients) if step not in {"DATA", "message"} else None
+        if fault is None:
+            super().answer(step, reply)
+            return
+        if fault.reply and step == "RCPT":
+            self.recipients.pop()
+        if fault.reply and step == "MAIL":
+            self.sender = None
+        self._misbehave(fault, reply)
+
+    def finish(self, content: bytes) -> None:
+        fault = self.sink.fault("message", self.recipients)
+        if fault is None:
+            super().finish(content)
+            return
+        if fault.take or fault.drip_s:
+            self.sink.take(self.sender or "", self.recipients, content)
+        self.reset()
+        self._misbehave(fault, b"250 2.0.0 taken")
+
+    def _misbehave(self, fault: Fault, reply: bytes) -> None:
+        if fault.drip_s:
+            self._drip = asyncio.ensure_future(self._drip_out(reply + b"\r\n", fault.drip_s))
+        elif fault.reply:
+            SinkSession.answer(self, fault.step, fault.reply)
+        if fault.drop:
+            self.transport.close() if fault.reply else self.transport.abort()
+
+    async def _drip_out(self, reply: bytes, pause_s: float) -> None:
+        for octet in reply:
+            if self.transport.is_closing():
+                return
+            self.transport.write(bytes([octet]))
+            await asyncio.sleep(pause_s)
