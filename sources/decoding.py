@@ -55,7 +55,7 @@ def _utf8_or_windows(file: BinaryIO) -> str:
         if chunk.isascii() and not decoder.getstate()[0]:
             continue
         text = decoder.decode(chunk)
-        spoilt = text.count(UNREADABLE)
+        spoilt = text.count(UNREADABLE) - chunk.count(UNREADABLE.encode())
         bad += spoilt
         good += len(text) - len(text.encode("ascii", "ignore")) - spoilt
     bad += len(decoder.decode(b"", final=True))

@@ -62,8 +62,6 @@ def read_field(name: str, cell: str) -> Any:
     """The value of any field but the topics. An empty cell gives the field's default."""
     if not cell or cell.isspace():
         return DEFAULTS[name]
-    if not cell.isprintable():
-        check_characters(cell)
     return _READERS[name](cell)
 
 

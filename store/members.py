@@ -104,7 +104,7 @@ def stream(
     if search:
         columns = (TABLE.c.name, TABLE.c.address, TABLE.c.organisation)
         found = found.where(or_(*(column.icontains(search, autoescape=True) for column in columns)))
-    rows = connection.execution_options(stream_results=True, yield_per=STREAMED_AT_ONCE).execute(found)
+    rows = connection.execute(found.execution_options(stream_results=True, yield_per=STREAMED_AT_ONCE))
     return (_stored(row) for row in rows.mappings())
 
 

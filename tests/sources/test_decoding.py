@@ -48,6 +48,10 @@ def test_a_few_spoilt_octets_do_not_turn_good_utf_8_into_windows_1252(tmp_path: 
         assert [UNREADABLE in row.cells[1] for row in table][-1]
 
 
+def test_a_replacement_character_that_was_written_so_is_good_utf_8(tmp_path: Path):
+    assert encoding_of(written(tmp_path, "Sia\N{REPLACEMENT CHARACTER}n".encode())).codec == "utf-8"
+
+
 @pytest.mark.parametrize("before", [CHUNK - 1, CHUNK - 2, CHUNK])
 def test_a_character_across_two_pieces_of_the_file_is_one_character(tmp_path: Path, before: int):
     assert encoding_of(written(tmp_path, b"x" * before + "€".encode() + b"x" * 10)).codec == "utf-8"
