@@ -122,7 +122,7 @@ def run_edition(
         edition = editions.find(connection, network.key, slot)
         assert edition is not None
     if edition.state == "finished":
-        return _report(services, network, edition, nothing_to_do=True)
+        return report_on(services, network, edition, nothing_to_do=True)
     owner = process_name()
     _claim(services, edition, owner)
     try:
@@ -137,7 +137,7 @@ def run_edition(
     finally:
         with services.database.writing() as connection:
             editions.give_back(connection, edition.key, owner)
-    return _report(services, network, edition, problem=problem)
+    return report_on(services, network, edition, problem=problem)
 
 
 def _claim(services: "Services", edition: "Edition", owner: str) -> None:
@@ -181,7 +181,7 @@ def _bar(progress: Any, services: "Services", edition: "Edition") -> Any:
     return advancing(progress, f"Composing {edition.slot}", left)
 
 
-def _report(
+def report_on(
     services: "Services", network: "Network", edition: "Edition", *, nothing_to_do: bool = False, problem: str = ""
 ) -> RunReport:
     from store import editions, items
@@ -289,9 +289,15 @@ def _print(reports: list[RunReport], as_json: bool, dry_run: bool) -> None:
 
 def print_report(report: RunReport) -> None:
     """The summary that an operator wants to see: the balance, who got nothing and why, and what requests reached."""
+    title = f"{report.network}, edition {report.slot}: {report.state}"
+    print_table(title, ("", "number"), summary(report), right=(1,))
+    print_bars("Items in a digest", [(str(size), n) for size, n in report.sizes.items()])
+
+
+def summary(report: RunReport) -> list[tuple[str, int]]:
+    """The rows of the summary table, in words."""
     requests = [n for kind, _, n in report.reach if kind == "request"]
-    reached = sum(1 for n in requests if n)
-    rows: list[tuple[str, Any]] = [
+    return [
         ("members considered", report.considered),
         ("digests", report.digests),
         ("  delivered", report.delivered),
@@ -301,9 +307,6 @@ def print_report(report: RunReport) -> None:
         ("items to choose from", len(report.reach)),
         ("items in the median digest", report.median_items),
         ("requests", len(requests)),
-        ("  that reached somebody", reached),
+        ("  that reached somebody", sum(1 for n in requests if n)),
         ("  members reached by the median request", sorted(requests)[len(requests) // 2] if requests else 0),
     ]
-    title = f"{report.network}, edition {report.slot}: {report.state}"
-    print_table(title, ("", "number"), rows, right=(1,))
-    print_bars("Items in a digest", [(str(size), n) for size, n in report.sizes.items()])

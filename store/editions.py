@@ -114,6 +114,23 @@ class Decided:
     """(digest_key, member_key, message_id, not_before)"""
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one member of the audience got: a composed digest with its Message-ID, or the reason for none."""
+
+    name: str
+    address: str
+    profession: str
+    organisation_type: str
+    region: str
+    country: str
+    stated: str
+    chosen: tuple[str, ...]
+    state: str
+    reason: str
+    message_id: str | None
+
+
 class NotMine(Exception):
     """Another process holds this edition now; whatever was being written was rolled back."""
 
@@ -377,6 +394,20 @@ def digest_sizes(connection: Connection, edition_key: int) -> dict[int, int]:
         .order_by(DIGEST.c["items"])
     )
     return _pairs(connection, query)
+
+
+def outcomes(connection: Connection, edition_key: int) -> list[Outcome]:
+    """Every member of the audience with what they got, in the order in which they joined."""
+    of_member = [MEMBER.c[name] for name in Outcome.__slots__ if name in MEMBER.c]
+    query = (
+        select(*of_member, DIGEST.c.state, DIGEST.c.reason, OUTBOX.c.message_id)
+        .join_from(DIGEST, MEMBER, DIGEST.c.member_id == MEMBER.c.id)
+        .join(OUTBOX, OUTBOX.c.digest_id == DIGEST.c.id, isouter=True)
+        .where(DIGEST.c.edition_id == edition_key)
+        .order_by(DIGEST.c.member_id)
+    )
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in connection.execute(query)]
+    return [Outcome(*row) for row in rows]
 
 
 def outcome(connection: Connection, edition_key: int, member_key: int, item_key: int) -> str:
