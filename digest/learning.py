@@ -14,9 +14,9 @@ from digest.vectors import Interests, Rows, VectorSpace
 class Settings:
     """Each ingredient with its strength; 0 switches it off."""
 
-    expansion: float = 0.35
+    expansion: float = 0.3
     """Share of the expansion in an interest without feedback."""
-    expansion_items: int = 20
+    expansion_items: int = 25
     """Past items that an interest is expanded with."""
     expansion_decay: float = 0.3
     """The share falls as 1 / (1 + decay * likes)."""
@@ -25,8 +25,10 @@ class Settings:
     """n likes together weigh like_weight * n ** like_growth against the stated interest's 1."""
     dislike_weight: float = 0.5
     """Of dislikes against likes."""
-    latent: float = 0.2
-    """Share of latent semantics in the score; the rest is the terms'."""
+    broad: float = 0.08
+    """Weight of the broad latent block in the score against the terms' 1."""
+    full: float = 0.15
+    """The same of the full one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def effective_profiles(
     """
     settings = settings or Settings()
     likes = _totals(feedback.liked) if feedback else np.zeros(interests.n_profiles, dtype=np.float32)
-    blocks = [slice(0, space.n_terms), slice(space.n_terms, space.n_terms + space.n_latent)]
+    blocks = space.blocks
     share = settings.expansion / (1.0 + settings.expansion_decay * likes[interests.owner])
     nearest = nearest_items(space, interests.rows, past, settings.expansion_items)
     found = _totals(nearest) > 0
@@ -64,8 +66,22 @@ def effective_profiles(
             base = base + _scaled(_mean(feedback.liked) @ past[:, block], weight)
             base = base - _scaled(_mean(feedback.disliked) @ past[:, block], weight * settings.dislike_weight)
         rows.append(_unit(base))
-    latent = settings.latent if space.n_latent else 0.0
-    return sp.hstack([rows[0] * (1 - latent), rows[1] * latent], format="csr", dtype=np.float32)
+    return _weighted(space, rows, settings)
+
+
+def _weighted(space: VectorSpace, blocks: list[Rows], settings: Settings) -> Rows:
+    """The blocks side by side in their weights, which are made to sum to 1 so that no score is above 1."""
+    lexical, broad, full = blocks
+    if not full.shape[1]:
+        return lexical
+    full = sp.csr_matrix(space.whitened(full.toarray()))
+    weights = np.array([1.0, settings.broad, settings.full], dtype=np.float32)
+    weights /= weights.sum()
+    return sp.hstack(
+        [block * weight for block, weight in zip((lexical, broad, full), weights, strict=True)],
+        format="csr",
+        dtype=np.float32,
+    )
 
 
 def nearest_items(space: VectorSpace, rows: Rows, past: Rows, most: int) -> Rows:

@@ -31,10 +31,10 @@ def contributions(
     own = space.lexical(profile)
     dense[own.indices] = own.data
     given = values * dense[columns]
-    if space.n_latent and len(columns):
-        smooth = space.latent[columns].astype(np.float64)
+    for block in space.blocks[1:]:
+        smooth = space.latent[columns, : block.stop - block.start].astype(np.float64)
         length = np.linalg.norm(values @ smooth)
-        towards = profile[:, space.n_terms :].toarray().ravel().astype(np.float64)
+        towards = profile[:, block].toarray().ravel().astype(np.float64)
         given += values * (smooth @ towards) / (length if length > 1e-6 else 1.0)
     return columns, given
 

@@ -1,7 +1,8 @@
 """Terms to vectors: the TF-IDF space that items and profiles share, and its latent smoothing.
 
-A row has `n_terms` columns of words, word pairs and topics, a unit vector, and behind them `n_latent` columns: the same text seen
-through the space's latent semantics (Deerwester et al. 1990), a unit vector of its own. `lexical(rows)` cuts the first block out.
+A row has three blocks, each a vector of unit length: `n_terms` columns of words, word pairs and topics; the same text seen through
+the space's latent semantics (Deerwester et al. 1990) in its few broadest dimensions, which tell what field it is in; and in all
+of them, which tell what it is about in other words. `blocks` are their places, `lexical(rows)` cuts the first one out.
 """
 
 import io
@@ -42,10 +43,19 @@ class Settings:
     synonym_weight: float = 0.5
     """Of a topic found by its label or a synonym in the text, as a share of a topic that was chosen."""
     pairs: bool = True
+    pair_weight: float = 0.7
+    rarity: float = 1.8
+    """Power of the inverse document frequency: above 1, rare terms count for more than the textbook says."""
     max_share: float = 0.4
     """Terms in more than this share of the items say nothing about any of them."""
-    latent: int = 200
-    """Dimensions of the latent block, at most; 0 leaves it out."""
+    latent: int = 300
+    """Latent dimensions, at most; 0 leaves the latent blocks out."""
+    broad: int = 50
+    """Of them the first so many are the broad block."""
+    latent_items: int = 3
+    """Terms in fewer items than this have no part in the latent blocks, where there are a thousand items or more."""
+    whitening: float = 1.0
+    """Ridge, in shares of the mean variance, with which the latent directions that everything shares are discounted."""
     newest: int = 50_000
     """Only so many items, the last ones given, are read by `fit`: document frequencies do not change beyond."""
     most_terms: int = 400_000
@@ -104,7 +114,11 @@ class VectorSpace:
     labels: list[str]
     """Of the lexical columns, in words that people use."""
     latent: Floats
-    """Of shape (n_terms, n_latent)."""
+    """Of shape (n_terms, n_dimensions)."""
+    metric: Floats
+    """Of shape (n_dimensions, n_dimensions): the inverse of the items' latent covariance, by which a profile is whitened."""
+    centre: Floats
+    """Of length n_dimensions: the mean item."""
     n_items: int = 0
     analyser: Analyser = field(default_factory=Analyser, compare=False, repr=False)
 
@@ -114,9 +128,11 @@ class VectorSpace:
         return len(self.idf)
 
     @property
-    def n_latent(self) -> int:
-        """Number of latent columns, behind the lexical ones."""
-        return int(self.latent.shape[1])
+    def blocks(self) -> tuple[slice, slice, slice]:
+        """Columns of the lexical, the broad and the full latent block."""
+        full = self.latent.shape[1]
+        broad = self.n_terms + min(self.settings.broad, full)
+        return slice(0, self.n_terms), slice(self.n_terms, broad), slice(broad, broad + full)
 
     @property
     def first_topic(self) -> int:
@@ -149,14 +165,15 @@ class VectorSpace:
         return block
 
     def with_latent(self, lexical: Rows) -> Rows:
-        """Lexical rows with their latent block behind them, each block of unit length."""
+        """Lexical rows with their latent blocks behind them, each block of unit length."""
         unit = _unit(lexical)
-        if not self.n_latent:
-            return unit
-        smooth = np.asarray(unit @ self.latent, dtype=np.float32)
-        length = np.linalg.norm(smooth, axis=1, keepdims=True)
-        smooth /= np.where(length > 1e-6, length, 1.0)
-        return sp.hstack([unit, sp.csr_matrix(smooth)], format="csr", dtype=np.float32)
+        full = np.asarray(unit @ self.latent, dtype=np.float32)
+        blocks = [sp.csr_matrix(unit_length(full[:, : self.settings.broad])), sp.csr_matrix(unit_length(full))]
+        return sp.hstack([unit, *blocks], format="csr", dtype=np.float32)
+
+    def whitened(self, full: Floats) -> Floats:
+        """Profiles' full latent block as linear discriminant analysis sees it, of unit length: shape (n, n_dimensions)."""
+        return unit_length((full - self.centre) @ self.metric)
 
     def to_bytes(self) -> bytes:
         """The space as a compressed NumPy archive; equal spaces give equal bytes."""
@@ -168,7 +185,7 @@ class VectorSpace:
         np.savez_compressed(
             buffer, head=_text_array(json.dumps(head)), words=_text_array("\n".join(self.words)),
             labels=_text_array("\n".join(self.labels)), pair_codes=self.pair_codes, idf=self.idf,
-            latent=self.latent.astype(np.float16),
+            latent=self.latent.astype(np.float16), metric=self.metric, centre=self.centre,
         )  # fmt: skip
         return buffer.getvalue()
 
@@ -182,12 +199,19 @@ class VectorSpace:
                 settings=settings, words=_lines(arrays["words"]), n_words=head["n_words"], n_items=head["n_items"],
                 pair_codes=arrays["pair_codes"], idf=arrays["idf"], labels=_lines(arrays["labels"]),
                 topics=[Topic(**{**topic, "synonyms": tuple(topic["synonyms"])}) for topic in head["topics"]],
-                latent=arrays["latent"].astype(np.float32), analyser=Analyser(settings.language),
+                latent=arrays["latent"].astype(np.float32), metric=arrays["metric"], centre=arrays["centre"], analyser=Analyser(settings.language),
             )  # fmt: skip
 
     @cached_property
     def _index(self) -> dict[str, int]:
         return {word: number for number, word in enumerate(self.words)}
+
+    @cached_property
+    def importance(self) -> Floats:
+        """Of the lexical columns: the inverse document frequency to the power of `rarity`, less for pairs."""
+        importance = self.idf**self.settings.rarity
+        importance[self.n_words : self.first_topic] *= self.settings.pair_weight
+        return importance
 
     @cached_property
     def _full(self) -> npt.NDArray[np.bool_]:
@@ -226,7 +250,7 @@ class VectorSpace:
     def weighted(self, counts: Rows, topics: Sequence[Sequence[str]]) -> Rows:
         """TF-IDF weights of counts and topic keys, not yet of unit length."""
         counts = self.topic_map.add_to(counts, topics)
-        counts.data = _dampened(counts.data) * self.idf[counts.indices]
+        counts.data = _dampened(counts.data) * self.importance[counts.indices]
         return counts
 
 
@@ -381,13 +405,12 @@ def fit(items: Sequence[Item], topics: Sequence[Topic], settings: Settings | Non
         settings=settings, words=vocabulary.words, n_words=vocabulary.n_words, pair_codes=vocabulary.pair_codes,
         topics=sorted(topics, key=lambda topic: topic.key), n_items=len(items), analyser=analyser, labels=[],
         idf=np.ones(vocabulary.n_words + len(vocabulary.pair_codes) + len(topics), dtype=np.float32),
-        latent=np.zeros((0, 0), dtype=np.float32),
+        latent=_none(0, 0), metric=_none(0, 0), centre=_none(0),
     )  # fmt: skip
-    renumbered = replace(tokens, word=vocabulary.new_number[tokens.word])
-    counts = space.counts(renumbered)
+    counts = space.counts(replace(tokens, word=vocabulary.new_number[tokens.word]))
     keys = [item.topics for item in items]
     space = replace(space, idf=_idf(space.topic_map.add_to(counts, keys)), labels=_labels(space, items, written))
-    return replace(space, latent=_latent(_unit(space.weighted(counts, keys)), settings))
+    return _with_semantics(space, _unit(space.weighted(counts, keys)))
 
 
 class _Numbers(dict[str, int]):
@@ -474,12 +497,32 @@ def _written_words(space: VectorSpace, written: Counter[str]) -> list[str]:
     return [best.get(word, (0.0, word))[1] for word in space.words]
 
 
-def _latent(unit: Rows, settings: Settings) -> Floats:
-    """Right singular vectors of the items' unit rows, in half precision's values so that bytes keep them exactly."""
-    size = min(settings.latent, unit.shape[0] // 5, unit.shape[1] - 1)
+def _with_semantics(space: VectorSpace, unit: Rows) -> VectorSpace:
+    """The space with the latent semantics of the items' unit rows of shape (n_items, n_terms)."""
+    settings, n_items = space.settings, unit.shape[0]
+    frequency = np.bincount(unit.indices, minlength=unit.shape[1])
+    columns = np.flatnonzero(frequency >= (max(settings.latent_items, n_items // 3000) if n_items >= 1000 else 1))
+    size = min(settings.latent, n_items // 5, len(columns) - 1)
     if size < 10:
-        return np.zeros((unit.shape[1], 0), dtype=np.float32)
+        return replace(space, latent=_none(unit.shape[1], 0))
     from sklearn.decomposition import TruncatedSVD
 
-    svd = TruncatedSVD(size, random_state=0, n_iter=3).fit(unit)
-    return svd.components_.T.astype(np.float16).astype(np.float32)
+    svd = TruncatedSVD(size, random_state=0, n_iter=3).fit(unit[:, columns])
+    latent = _none(unit.shape[1], size)
+    # Half precision's values, so that bytes keep them exactly.
+    latent[columns] = svd.components_.T.astype(np.float16)
+    seen = unit_length(np.asarray(unit @ latent))
+    covariance = np.cov(seen.T)
+    ridge = settings.whitening * np.trace(covariance) / size
+    metric = np.linalg.inv(covariance + ridge * np.eye(size)) * (ridge + np.trace(covariance) / size)
+    return replace(space, latent=latent, metric=metric.astype(np.float32), centre=seen.mean(axis=0).astype(np.float32))
+
+
+def _none(*shape: int) -> Floats:
+    return np.zeros(shape, dtype=np.float32)
+
+
+def unit_length(rows: Floats) -> Floats:
+    """Dense rows scaled to unit length; a row of next to nothing stays as it is."""
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(length > 1e-6, length, 1.0), dtype=np.float32)
