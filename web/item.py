@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from digest.cleaning import one_line
 from digest.items import Item
 from digest.markdown import to_html
 from profiles.links import PUBLIC_ID
@@ -58,7 +59,8 @@ def _find(context: WebContext, public_id: str) -> tuple[Network, Item]:
 
 
 def _mailto(found: Item, network: Network) -> str:
-    """RFC 6068: the address and the subject percent-encoded, so that a title can add no other field."""
-    subject = f"I can help: {found.title}" if found.kind == "request" else f"About: {found.title}"
+    """RFC 6068: the address and the subject percent-encoded, so that a title can add neither field nor line."""
+    title = one_line(found.title)
+    subject = f"I can help: {title}" if found.kind == "request" else f"About: {title}"
     address = network.reply_to or network.sender_address
     return f"mailto:{quote(address, safe='@')}?subject={quote(subject, safe='')}" if address else ""
