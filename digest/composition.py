@@ -64,10 +64,14 @@ def compose(
     edition: Edition,
     profiles: Sequence[Profile],
     preferences: Sequence[Preferences],
+    names: Sequence[str],
     sent: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
 ) -> Composition:
-    """Match, select and explain for a batch of members. `sent` are pairs (row, column) that must not be sent again."""
-    blocked = blocks(_columns(profiles, preferences), edition.items, edition.topics, edition.language, sent)
+    """Match, select and explain for a batch of members; the first arguments are of length n_members.
+
+    `sent` are pairs (row, column) that must not be sent again.
+    """
+    blocked = blocks(_columns(profiles, preferences, names), edition.items, edition.topics, edition.language, sent)
     rows, scores, matches = edition.match(profiles)
     caps = np.array(
         [min(edition.most_items, p.items_per_digest or edition.most_items) for p in preferences], dtype=np.int64
@@ -87,8 +91,9 @@ def _at(values: Rows, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64
     return np.asarray(values[rows, columns], dtype=np.float64).ravel() if len(rows) else np.empty(0)
 
 
-def _columns(profiles: Sequence[Profile], preferences: Sequence[Preferences]) -> Members:
+def _columns(profiles: Sequence[Profile], preferences: Sequence[Preferences], names: Sequence[str]) -> Members:
     return Members(
+        names=names,
         facets={name: [getattr(profile, name) for profile in profiles] for name in AUDIENCE_FACETS},
         chosen=[profile.chosen for profile in profiles],
         languages=[profile.languages for profile in profiles],

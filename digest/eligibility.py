@@ -26,7 +26,9 @@ class Block(IntEnum):
     MUTED_KIND = 4
     LANGUAGE = 5
     NOT_ELIGIBLE = 6
-    OVER_BUDGET = 7
+    OWN = 7
+    """The member posted it."""
+    OVER_BUDGET = 8
     """Allowed, but the digest was full: told by selection."""
 
     @property
@@ -38,6 +40,7 @@ class Block(IntEnum):
 class Members:
     """The columns of a batch of members that decide eligibility; all of length n_members, in the same order."""
 
+    names: Sequence[str]
     facets: dict[str, Sequence[str]]
     """For each of AUDIENCE_FACETS the members' values."""
     chosen: Sequence[tuple[str, ...]]
@@ -65,7 +68,7 @@ def blocks(
     tree = _Tree(topics)
     codes = np.zeros((len(members), len(items)), dtype=np.uint8)
     codes[sent] = Block.ALREADY_SENT
-    _mark(codes, members.muted_posters, [(_folded(item.poster),) for item in items], Block.MUTED_POSTER)
+    _mark(codes, members.muted_posters, [_posters(item) for item in items], Block.MUTED_POSTER)
     _mark(codes, members.muted_topics, [tree.with_ancestors(item.topics) for item in items], Block.MUTED_TOPIC)
     _mark(codes, members.muted_kinds, [(item.kind,) for item in items], Block.MUTED_KIND)
     reads = _Holders([words or (network_language,) for words in members.languages])
@@ -73,13 +76,15 @@ def blocks(
         if item.language:
             codes[~reads.any_of((item.language,)), column] = Block.LANGUAGE
     _mark_audiences(codes, members, items, tree, reads)
+    _mark(codes, [(name,) for name in members.names], [_posters(item) for item in items], Block.OWN)
     return codes
 
 
-def _mark(codes: Codes, muted: Sequence[tuple[str, ...]], traits: Sequence[tuple[str, ...]], block: Block) -> None:
-    holders = _Holders([tuple(_folded(word) for word in words) for words in muted])
-    for column, words in enumerate(traits):
-        rows = holders.rows_of(words)
+def _mark(codes: Codes, words: Sequence[tuple[str, ...]], traits: Sequence[tuple[str, ...]], block: Block) -> None:
+    """Block the items of which a trait is among a member's words."""
+    holders = _Holders([tuple(_folded(word) for word in own) for own in words])
+    for column, wanted in enumerate(traits):
+        rows = holders.rows_of(wanted)
         if len(rows):
             codes[rows, column] = block
 
@@ -134,6 +139,11 @@ class _Tree:
                 found[key] = None
                 key = self._parent.get(key, "")
         return tuple(found)
+
+
+def _posters(item: Item) -> tuple[str, ...]:
+    """The poster as given, and the name alone where it is given as "name, organisation"."""
+    return tuple({name for name in (_folded(item.poster), _folded(item.poster.partition(",")[0])) if name})
 
 
 def _folded(word: str) -> str:

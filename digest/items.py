@@ -59,7 +59,7 @@ class Item:
     key: int = 0
 
     def is_open(self, now: datetime) -> bool:
-        """True while the item may still be sent: published, not before its date, and neither expired nor past its deadline or event."""
+        """True while the item may be sent: published, not before its date, neither expired nor past deadline or event."""
         if self.state != "published" or (self.published_at and self.published_at > now):
             return False
         ends = [t for t in (self.expires_at, self.deadline, self.event_at) if t]
@@ -68,7 +68,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A theme in a network's tree of topics. `key` is a slug; `parent` is the parent's key or empty; synonyms may be in any language."""
+    """A theme in a network's tree. `key` is a slug, `parent` the parent's key or empty; synonyms may be in any language."""
 
     key: str
     label: str

@@ -121,9 +121,8 @@ def decide(fitted: Fitted, network: Network, edition: Edition, batch: Sequence[P
         (m.digest_key, "skipped", reason, 0, 0) for m, reason in zip(batch, reasons, strict=True) if reason
     )
     if able:
-        found = compose(
-            fitted, [profile_of(m) for m in able], [preferences_of(m) for m in able], _pairs(able, fitted, sent)
-        )
+        profiles, wishes, names = zip(*((profile_of(m), preferences_of(m), m.name) for m in able), strict=True)
+        found = compose(fitted, profiles, wishes, names, _pairs(able, fitted, sent))
         _add_composed(decided, found, able, fitted, network, edition)
     return decided
 

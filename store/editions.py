@@ -78,6 +78,7 @@ class PlannedDigest:
     digest_key: int
     member_key: int
     member_public_id: str
+    name: str
     status: str
     paused_until: date | None
     cadence: str

@@ -15,7 +15,10 @@ def members(*rows: dict[str, Any]) -> Members:
         return [row.get(name, "" if name in AUDIENCE_FACETS else ()) for row in rows]
 
     lists = ("chosen", "languages", "muted_kinds", "muted_topics", "muted_posters")
-    return Members(facets={name: column(name) for name in AUDIENCE_FACETS}, **{name: column(name) for name in lists})
+    names = [row.get("name", "") for row in rows]
+    return Members(
+        names=names, facets={name: column(name) for name in AUDIENCE_FACETS}, **{name: column(name) for name in lists}
+    )
 
 
 def block(member: dict[str, Any], item: Item, sent: Any = NOTHING_SENT) -> int:
@@ -76,3 +79,10 @@ def test_a_topic_tree_with_a_loop_does_no_harm() -> None:
     loop = [a_topic(key="a", parent="b"), a_topic(key="b", parent="a")]
     found = blocks(members({"muted_topics": ("b",)}), [an_item(topics=("a",))], loop, "en", NOTHING_SENT)
     assert found[0, 0] == Block.MUTED_TOPIC
+
+
+def test_nobody_is_sent_what_they_posted_themselves() -> None:
+    item = an_item(poster="Ann Example, Example Hospital")
+    assert block({"name": "Ann Example"}, item) == Block.OWN
+    assert block({"name": "Ann Other"}, item) == Block.NONE
+    assert block({}, an_item(poster="")) == Block.NONE
