@@ -135,7 +135,7 @@ def list_(config: Path | None, /, slug: str, topic: str, only_open: bool, as_jso
     if as_json:
         print_json([_as_json(item) for item in found])
     else:
-        columns = ("id", "kind", "state", "title", "topics", "ends", "published")
+        columns = ("id", "kind", "state", "published", "ends", "title")
         print_table(f"Items of {network.name}", columns, [_cells(item, network) for item in found])
 
 
@@ -225,8 +225,8 @@ def _cells(item: "Item", network: "Network") -> tuple[object, ...]:
 
     zone = ZoneInfo(network.time_zone)
     ends = min((t for t in (item.deadline, item.event_at, item.expires_at) if t), default=None)
-    times = [time.astimezone(zone).strftime("%Y-%m-%d") if time else "" for time in (ends, item.published_at)]
-    return item.public_id, item.kind, item.state, _short(item.title), ", ".join(item.topics), *times
+    times = [time.astimezone(zone).strftime("%Y-%m-%d") if time else "" for time in (item.published_at, ends)]
+    return item.public_id, item.kind, item.state, *times, _short(item.title)
 
 
 def _short(text: str) -> str:

@@ -1,7 +1,7 @@
 """Posting one item: from flags, or from a form in an editor, in which nothing typed is lost."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ def edit(
         try:
             return _post(services, network, parse_form(edited))
         except Rejection as reason:
-            text = _with_problem(edited, str(reason))
+            text = _with_problems(edited, reason.args)
         except BaseException:
             click.echo(f"germane: {_kept(edited)}", err=True)
             raise
@@ -94,7 +94,7 @@ def _post(services: "Services", network: "Network", fields: Mapping[str, object]
     posting = item_reader(services, network).read({"published_at": now.isoformat(), **fields})
     problems = _over(posting.item, now)
     if problems:
-        raise Rejection("; ".join(problems))
+        raise Rejection(*problems)
     with services.database.writing() as connection:
         return store.add(connection, network.key, posting.item, now)
 
@@ -126,11 +126,11 @@ def _has_problem(text: str) -> bool:
     return text.startswith(PROBLEM)
 
 
-def _with_problem(text: str, reason: str) -> str:
+def _with_problems(text: str, reasons: Sequence[str]) -> str:
     lines = text.split("\n")
     while lines and lines[0].startswith(PROBLEM):
         lines.pop(0)
-    return "\n".join([*(PROBLEM + part for part in reason.split("; ")), *lines])
+    return "\n".join([*(PROBLEM + reason for reason in reasons), *lines])
 
 
 def _kept(text: str) -> str:

@@ -53,7 +53,10 @@ _MAIL_DATE = re.compile(r"([A-Z][a-z]{2}, ?)?\d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\
 
 
 class Rejection(ValueError):
-    """An item that cannot go in. The message names each key that is at fault and says what to write."""
+    """An item that cannot go in. Each of its `args` names a key that is at fault and says what to write."""
+
+    def __str__(self) -> str:
+        return "; ".join(self.args)
 
 
 class Record(NamedTuple):
@@ -99,7 +102,7 @@ class ItemReader:
         if not problems:
             problems = _contradictions(values)
         if problems:
-            raise Rejection("; ".join(problems))
+            raise Rejection(*problems)
         return self._posting(values)
 
     def _by_field(self, record: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
