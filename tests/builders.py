@@ -4,11 +4,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import Connection, insert, select, update
 
 from digest.items import Item, Topic
+from jobs.services import Services
+from jobs.settings import Settings
 from profiles.member import Member, Preferences, Profile
 from store import tables
+from store.database import Database
 from store.identifiers import new_public_id
 from store.networks import Network
 
@@ -132,6 +136,27 @@ def stored_outbox(connection: Connection, digest: int, edition: int, member: int
     message_id = f"<{ids[0]}.{ids[1]}@news.example.org>"
     row: dict[str, Any] = {"digest_id": digest, "edition_id": edition, "member_id": member, "message_id": message_id}
     return _insert(connection, tables.Outbox, **row | {"not_before": NOW, "created_at": NOW} | changes)
+
+
+def stored_edition_to_send(
+    connection: Connection, members: int, *, items: int = 2, **network: Any
+) -> tuple[int, list[str]]:
+    """A released edition of a network of its own with a digest for each member in the outbox: its key, and the addresses."""
+    key = stored_network(connection, **network)
+    edition = stored_edition(connection, key, state="released")
+    chosen = tuple(stored_item(connection, key) for _ in range(items))
+    addresses = [f"m{n:03d}@{network.get('slug', 'example')}.example.org" for n in range(members)]
+    for address in addresses:
+        stored_digest(connection, edition, stored_member(connection, key, address=address), chosen)
+    return edition, addresses
+
+
+def some_services(database: Database, *, now: datetime = NOW, **sections: dict[str, Any]) -> Services:
+    """Services on this database with a fixed clock and a secret key. `sections` are changes: smtp={"port": 2525}."""
+    settings = Settings()
+    changed: dict[str, Any] = {"secret_key": SecretStr("k" * 40)}
+    changed |= {name: getattr(settings, name).model_copy(update=values) for name, values in sections.items()}
+    return Services(settings.model_copy(update=changed), database, lambda: now)
 
 
 def _public_id(connection: Connection, row: Any, key: int) -> str:

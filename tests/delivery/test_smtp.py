@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,9 +19,9 @@ CONTENT = b"Subject: this week\r\n\r\n.a line with a dot\r\nand another\r\n" + b
 ANN = "ann@example.org"
 
 
-def _route(sink: Sink, **changes: object) -> SmtpRoute:
+def _route(sink: Sink, **changes: Any) -> SmtpRoute:
     route = SmtpRoute(sink.host, sink.port, local_hostname="client.example.org", connections=1, connect_timeout_s=5)
-    return replace(route, **changes)  # type: ignore[arg-type]
+    return replace(route, **changes)
 
 
 async def _yes() -> bool:
@@ -32,7 +33,7 @@ async def _no() -> bool:
     return False
 
 
-def _with_pool(sink: Sink, use: Callable[[SmtpPool], Awaitable[None]], **changes: object) -> None:
+def _with_pool(sink: Sink, use: Callable[[SmtpPool], Awaitable[None]], **changes: Any) -> None:
     async def main() -> None:
         async with sink, SmtpPool(_route(sink, **changes)) as pool:
             await use(pool)
@@ -40,7 +41,7 @@ def _with_pool(sink: Sink, use: Callable[[SmtpPool], Awaitable[None]], **changes
     asyncio.run(main())
 
 
-def _receipts(sink: Sink, *recipients: str, content: bytes = CONTENT, **changes: object) -> list[Receipt | None]:
+def _receipts(sink: Sink, *recipients: str, content: bytes = CONTENT, **changes: Any) -> list[Receipt | None]:
     """Hand one message a recipient over, one after the other."""
     receipts: list[Receipt | None] = []
 
@@ -52,7 +53,7 @@ def _receipts(sink: Sink, *recipients: str, content: bytes = CONTENT, **changes:
     return receipts
 
 
-def _outcomes(sink: Sink, *recipients: str, **changes: object) -> list[str]:
+def _outcomes(sink: Sink, *recipients: str, **changes: Any) -> list[str]:
     return [receipt.outcome if receipt else "" for receipt in _receipts(sink, *recipients, **changes)]
 
 
@@ -416,16 +417,14 @@ class _TlsSink(Sink):
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate for 127.0.0.1, with its key, in one file."""
-    file = tmp_path_factory.mktemp("tls") / "server.pem"
-    openssl = (
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
-    )
+    folder = tmp_path_factory.mktemp("tls")
+    key, file = folder / "key.pem", folder / "server.pem"
+    request = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout {key} -out {file}"
     try:
-        made = subprocess.run(openssl.split(), capture_output=True, check=True, text=True)
-        key = made.stdout if "PRIVATE KEY" in made.stdout else Path("privkey.pem").read_text()
+        subprocess.run([*request.split(), "-addext", "subjectAltName=IP:127.0.0.1"], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"openssl cannot make a certificate here: {error}")
-    file.write_text(key + made.stdout)
+    file.write_text(key.read_text() + file.read_text())
     return file
 
 

@@ -1,0 +1,196 @@
+"""The outbox's states, on both databases: every change says what it expects, and whoever comes too late changes nothing."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, select, update
+
+from store import outbox
+from store.database import Database
+from store.outbox import Claim, Scope, Settled
+from store.tables import Delivery, Member, Outbox
+from tests.builders import NOW, stored_edition, stored_edition_to_send, stored_network
+
+OUTBOX = Outbox.__table__  # type: ignore[attr-defined]
+DELIVERY = Delivery.__table__  # type: ignore[attr-defined]
+MEMBER = Member.__table__  # type: ignore[attr-defined]
+LEASE = NOW + timedelta(minutes=15)
+
+
+def _claim(
+    connection: Connection, edition: int, owner: str = "me", *, limit: int = 100, now: datetime = NOW
+) -> list[Claim]:
+    return outbox.claim(connection, owner, [edition], now=now, lease_until=LEASE, limit=limit)
+
+
+def _states(connection: Connection) -> list[str]:
+    return list(connection.execute(select(OUTBOX.c.state).order_by(OUTBOX.c.id)).scalars())
+
+
+def _filled(database: Database, messages: int = 3) -> int:
+    with database.writing() as connection:
+        return stored_edition_to_send(connection, messages)[0]
+
+
+def test_a_claim_brings_what_the_envelope_and_the_greeting_need(database: Database) -> None:
+    edition = _filled(database)
+    with database.writing() as connection:
+        claims = _claim(connection, edition)
+        chosen = outbox.chosen_items(connection, [claim.digest_key for claim in claims])
+        message_ids = set(connection.execute(select(OUTBOX.c.message_id)).scalars())
+    assert [claim.address for claim in claims] == [f"m{n:03d}@example.example.org" for n in range(3)]
+    assert {claim.message_id for claim in claims} == message_ids
+    assert {(claim.status, claim.attempts, claim.languages) for claim in claims} == {("active", 0, ("en",))}
+    assert all([one.match for one in digest] == [60.0, 59.0] for digest in chosen.values())
+
+
+def test_what_one_claims_another_cannot_claim(database: Database) -> None:
+    edition = _filled(database)
+    with database.writing() as connection:
+        assert len(_claim(connection, edition, "first", limit=2)) == 2
+        assert len(_claim(connection, edition, "second")) == 1
+        assert _claim(connection, edition, "third") == []
+
+
+@pytest.mark.postgres
+def test_two_transactions_at_once_claim_different_rows_without_waiting(postgres_database: Database) -> None:
+    edition = _filled(postgres_database, 6)
+    with postgres_database.writing() as one, postgres_database.writing() as other:
+        first, second = _claim(one, edition, "one", limit=3), _claim(other, edition, "other", limit=6)
+    assert len(first) == len(second) == 3
+    assert not {claim.key for claim in first} & {claim.key for claim in second}
+
+
+def test_only_what_is_due_in_a_released_edition_is_found(database: Database) -> None:
+    edition = _filled(database)
+    with database.writing() as connection:
+        network = stored_network(connection)
+        stored_edition(connection, network, state="released")
+        assert [found.key for found in outbox.open_editions(connection, NOW, Scope())] == [edition]
+        assert outbox.due(connection, NOW, Scope()) == 3
+        assert outbox.due(connection, NOW, Scope(network_key=network)) == 0
+        assert outbox.due(connection, NOW - timedelta(seconds=1), Scope()) == 0
+        assert _claim(connection, edition, now=NOW - timedelta(seconds=1)) == []
+
+
+def test_a_dot_is_marked_once_and_only_by_the_owner_of_the_claim(database: Database) -> None:
+    edition = _filled(database)
+    with database.writing() as connection:
+        keys = [claim.key for claim in _claim(connection, edition)]
+        assert outbox.mark_dots(connection, "another", keys) == set()
+        assert outbox.mark_dots(connection, "me", keys) == set(keys)
+        assert outbox.mark_dots(connection, "me", keys) == set()
+
+
+@pytest.mark.parametrize("status", ["left", "paused", "bounced", "erased", "pending"])
+def test_the_dot_of_a_member_who_is_not_active_any_more_is_not_marked(database: Database, status: str) -> None:
+    edition = _filled(database)
+    with database.writing() as connection:
+        keys = [claim.key for claim in _claim(connection, edition)]
+        gone = connection.execute(select(OUTBOX.c.member_id).where(OUTBOX.c.id == keys[1])).scalar_one()
+        connection.execute(update(MEMBER).where(MEMBER.c.id == gone).values(status=status))
+        assert outbox.mark_dots(connection, "me", keys) == {keys[0], keys[2]}
+        assert outbox.member_states(connection, keys)[keys[1]] == status
+
+
+def test_settling_records_the_attempt_and_its_reply(database: Database) -> None:
+    edition = _filled(database)
+    later = NOW + timedelta(minutes=30)
+    with database.writing() as connection:
+        keys = [claim.key for claim in _claim(connection, edition)]
+        outbox.mark_dots(connection, "me", keys)
+        settled = [
+            Settled(
+                keys[0], "handed_over", 1, NOW, code=250, enhanced_status="2.0.0", reply="250 2.0.0 ok", route="h:25"
+            ),
+            Settled(keys[1], "deferred", 1, NOW, reason="451 later", not_before=later, code=451, reply="451 later"),
+            Settled(keys[2], "cancelled", 0, NOW, reason="left"),
+        ]
+        assert outbox.settle(connection, "me", settled) == set(keys)
+    with database.reading() as connection:
+        assert _states(connection) == ["handed_over", "deferred", "cancelled"]
+        columns = (OUTBOX.c.attempts, OUTBOX.c.not_before, OUTBOX.c.dot_sent, OUTBOX.c.settled_at, OUTBOX.c.reason)
+        rows = [tuple(row) for row in connection.execute(select(*columns).order_by(OUTBOX.c.id))]
+        replies = [
+            tuple(row) for row in connection.execute(select(DELIVERY.c.outcome, DELIVERY.c.reply, DELIVERY.c.code))
+        ]
+    assert rows == [
+        (1, NOW, True, NOW, ""),
+        (1, later, False, None, "451 later"),
+        (0, NOW, False, NOW, "left"),
+    ]
+    assert replies == [("handed_over", "250 2.0.0 ok", 250), ("deferred", "451 later", 451), ("cancelled", "left", 0)]
+
+
+def test_a_deferred_message_is_claimed_again_when_it_is_due(database: Database) -> None:
+    edition = _filled(database, 1)
+    later = NOW + timedelta(minutes=30)
+    with database.writing() as connection:
+        (first,) = _claim(connection, edition)
+        outbox.settle(connection, "me", [Settled(first.key, "deferred", 1, NOW, not_before=later)])
+        assert _claim(connection, edition) == []
+        (second,) = _claim(connection, edition, now=later)
+    assert (second.key, second.attempts, second.message_id) == (first.key, 1, first.message_id)
+
+
+def test_a_message_whose_claim_was_lost_cannot_be_settled(database: Database) -> None:
+    edition = _filled(database, 1)
+    with database.writing() as connection:
+        (claim,) = _claim(connection, edition, "slow")
+        outbox.release_stale(connection, LEASE + timedelta(seconds=1), lambda _owner: False)
+        assert _claim(connection, edition, "quick") == [claim]
+        assert outbox.mark_dots(connection, "slow", [claim.key]) == set()
+        assert outbox.settle(connection, "slow", [Settled(claim.key, "handed_over", 1, NOW)]) == set()
+        assert _states(connection) == ["claimed"]
+        assert connection.execute(select(DELIVERY.c.id)).all() == []
+
+
+def test_a_reply_that_comes_after_the_lease_ran_out_still_settles_the_message(database: Database) -> None:
+    edition = _filled(database, 1)
+    with database.writing() as connection:
+        (claim,) = _claim(connection, edition, "slow")
+        outbox.mark_dots(connection, "slow", [claim.key])
+        assert outbox.release_stale(connection, LEASE + timedelta(seconds=1), lambda _owner: False) == (0, 1)
+        assert _states(connection) == ["uncertain"]
+        assert outbox.settle(connection, "slow", [Settled(claim.key, "handed_over", 1, NOW)]) == {claim.key}
+        assert _states(connection) == ["handed_over"]
+
+
+def test_stale_claims_are_planned_again_before_the_dot_and_uncertain_after_it(database: Database) -> None:
+    edition = _filled(database)
+    with database.writing() as connection:
+        keys = [claim.key for claim in _claim(connection, edition, "dead", limit=2)]
+        _claim(connection, edition, "alive")
+        outbox.mark_dots(connection, "dead", keys[:1])
+        assert outbox.release_stale(connection, NOW, lambda owner: owner == "dead") == (1, 1)
+        assert _states(connection) == ["uncertain", "planned", "claimed"]
+        attempts = connection.execute(select(DELIVERY.c.outbox_id, DELIVERY.c.outcome, DELIVERY.c.reply)).all()
+    assert [tuple(row) for row in attempts] == [(keys[0], "uncertain", outbox.STOPPED)]
+
+
+def test_a_claim_that_is_renewed_does_not_go_stale(database: Database) -> None:
+    edition = _filled(database, 1)
+    with database.writing() as connection:
+        _claim(connection, edition)
+        outbox.renew(connection, "me", LEASE + timedelta(hours=1))
+        assert outbox.release_stale(connection, LEASE + timedelta(seconds=1), lambda _owner: False) == (0, 0)
+
+
+def test_an_uncertain_message_is_never_claimed_again(database: Database) -> None:
+    edition = _filled(database, 1)
+    with database.writing() as connection:
+        (claim,) = _claim(connection, edition)
+        outbox.mark_dots(connection, "me", [claim.key])
+        assert outbox.release(connection, "me", NOW) == (0, 1)
+        assert _claim(connection, edition, now=NOW + timedelta(days=365)) == []
+
+
+def test_only_waiting_messages_can_be_cancelled(database: Database) -> None:
+    edition = _filled(database)
+    with database.writing() as connection:
+        (claim,) = _claim(connection, edition, limit=1)
+        keys = list(connection.execute(select(OUTBOX.c.id)).scalars())
+        assert outbox.cancel(connection, keys, "by the operator", NOW) == 2
+        assert outbox.counts(connection) == {"cancelled": 2, "claimed": 1}
+        assert outbox.counts(connection, Scope(edition_key=edition + 1)) == {}
+        assert claim.key in keys
