@@ -34,7 +34,7 @@ TAGS = PARAGRAPHS | LEVELS | set(MARKS) | {"a", "br", "td", "th"}
 MAX_LEVELS = 8
 """Deeper lists and quotes are flattened: Markdown reads no more than twenty levels of blocks."""
 
-_SPECIAL = re.compile(r"[\\`*\[\]]|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(?=#?\w+;)|~~")
+_SPECIAL = re.compile(r"[\\`*\[\]]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?=#?\w+;)|~~")
 _AT_START = re.compile(r"^(?=[#>+=-])|^(\d+)(?=[.)])")
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
@@ -49,6 +48,7 @@ IGNORED = frozenset({"key", "public_id", "germane_line", "germane_reason", ""})
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})([-_][A-Za-z0-9]+)*")
 _NOT_A_NAME = re.compile(r"[\s-]+")
 _NOT_IN_URL = re.compile(r"[\s<>\"\x00-\x1f\x7f-\x9f]")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}")
 _MAIL_DATE = re.compile(r"([A-Z][a-z]{2}, ?)?\d{1,2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}")
 
 
@@ -232,7 +232,7 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
 
 
 def _parsed(text: str, time_of_day: time) -> datetime:
-    with suppress(ValueError):
+    if _DATE.fullmatch(text):  # some versions of Python take "20261130.5" for a date
         return datetime.combine(date.fromisoformat(text), time_of_day)
     if _MAIL_DATE.match(text):
         return parsedate_to_datetime(text)
