@@ -38,14 +38,16 @@ class Edition:
     candidates: int = 32
     calibration: Calibration = DEFAULT
 
-    def match(self, profiles: Sequence[Profile]) -> tuple[Rows, Rows, Rows]:
-        """(profile rows, scores 0 to 1, matches 0 to 100), the last two of shape (n_profiles, n_items)."""
-        interests = self.space.interests(profiles)
-        effective = effective_profiles(self.space, interests, self.past)
+    def profile_rows(self, profiles: Sequence[Profile]) -> Rows:
+        """What members want, as rows of shape (n_profiles, n_columns) to be matched: stated, chosen, expanded."""
+        return effective_profiles(self.space, self.space.interests(profiles), self.past)
+
+    def match(self, profile_rows: Rows) -> tuple[Rows, Rows]:
+        """(scores 0 to 1, matches 0 to 100), both of shape (n_profiles, n_items)."""
         matcher = TfidfMatcher(self.space.n_terms, most=0)
-        scores = matcher.score(effective, self.rows)
-        background = Background.of(matcher, effective, self.past[-BACKGROUND_ITEMS:])
-        return effective, scores, self.calibration.match(scores, background)
+        scores = matcher.score(profile_rows, self.rows)
+        background = Background.of(matcher, profile_rows, self.past[-BACKGROUND_ITEMS:])
+        return scores, self.calibration.match(scores, background)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ def compose(
     `sent` are pairs (row, column) that must not be sent again.
     """
     blocked = blocks(_columns(profiles, preferences, names), edition.items, edition.topics, edition.language, sent)
-    rows, scores, matches = edition.match(profiles)
+    rows = edition.profile_rows(profiles)
+    scores, matches = edition.match(rows)
     caps = np.array(
         [min(edition.most_items, p.items_per_digest or edition.most_items) for p in preferences], dtype=np.int64
     )

@@ -72,7 +72,8 @@ def _explain(
     edition = _edition(services, network, item, slot)
     fitted = _fitted(services, network, edition, item)
     column = [chosen.key for chosen in fitted.items].index(item.key)
-    rows, scores, matches = fitted.match([profile_of(member)])
+    rows = fitted.profile_rows([profile_of(member)])
+    scores, matches = fitted.match(rows)
     terms = terms_of(fitted.space, rows[0], fitted.rows[column])
     return Explanation(
         member=who,
