@@ -76,9 +76,7 @@ def germane(ctx: click.Context, config: Path | None) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a problem with a name becomes one clear message and an exit code, never a traceback."""
     try:
-        germane.main(arguments, standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        stopped_with = germane.main(arguments, standalone_mode=False)  # what a command's Exit carries, else None
     except click.ClickException as error:
         error.show()
         sys.exit(MISUSED)
@@ -89,6 +87,8 @@ def main(arguments: list[str] | None = None) -> None:
         if code is None:
             raise
         _fail(str(error), code)
+    if stopped_with:
+        sys.exit(stopped_with)
 
 
 def _exit_code(error: Exception) -> int | None:
@@ -97,6 +97,8 @@ def _exit_code(error: Exception) -> int | None:
         names[sys.modules["jobs.settings"].SettingsError] = MISCONFIGURED
     if "store.database" in sys.modules:
         names[sys.modules["store.database"].StoreError] = DATABASE
+    if "digest.layout" in sys.modules:
+        names[sys.modules["digest.layout"].TemplateError] = MISCONFIGURED
     return next((code for kind, code in names.items() if isinstance(error, kind)), None)
 
 
