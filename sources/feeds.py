@@ -16,7 +16,7 @@ from sources.jsonl import JsonRejects
 FEED_OCTETS = 20_000_000
 FEED_ENTRIES = 20_000
 
-_ENTRY = re.compile(rb"<(?:\w+:)?(?:item|entry)[\s>]")
+_ENTRY = re.compile(rb"<(?:\w+:)?(?:item|entry)[\s/>]")
 
 
 class Feed:
@@ -33,7 +33,7 @@ class Feed:
         self.octets_read = 0
         self._parsed = _parse(path, url, content_type)
         self.title = to_line(self._parsed.feed.get("title", ""))
-        self._home = self._parsed.feed.get("link", "") or url
+        self._home = _web_address(self._parsed.feed.get("link", "")) or url
         self.warning = _warning(self._parsed)
 
     def __enter__(self) -> Self:
@@ -60,7 +60,7 @@ class Feed:
             "topics": self._topics(entry),
         }
         try:
-            return Record(number, fields | _texts(entry))
+            return Record(number, fields | _texts(entry, self._home))
         except ValueError as error:
             return Record(number, fields, f"body: {error}")
 
@@ -73,16 +73,20 @@ class Feed:
 
     def _link(self, entry: Any) -> str:
         """Nothing where the link leads elsewhere than to the web: the entry is still worth reading."""
-        try:
-            return web_address(urljoin(self._home, str(entry.get("link", "")).strip().replace(" ", "%20")))
-        except ValueError:
-            return ""
+        return _web_address(urljoin(self._home, str(entry.get("link", "")).strip().replace(" ", "%20")))
 
     def _topics(self, entry: Any) -> list[str]:
         words = (str(word) for tag in entry.get("tags", ()) for word in (tag.get("term"), tag.get("label")) if word)
         return list(
             dict.fromkeys(self.topics[word] for word in (to_line(w).casefold() for w in words) if word in self.topics)
         )
+
+
+def _web_address(text: str) -> str:
+    try:
+        return web_address(text)
+    except ValueError:
+        return ""
 
 
 def _parse(path: Path, url: str, content_type: str) -> Any:
@@ -101,7 +105,7 @@ def _parse(path: Path, url: str, content_type: str) -> Any:
     parsed = feedparser.parse(
         BytesIO(content), response_headers=headers
     )  # never text: that might be taken for an address
-    if not parsed.version and not parsed.entries:
+    if not parsed.get("version") and not parsed.entries:
         raise SourceError(f"{path.name}: this is no RSS or Atom feed{_hint(parsed)}")
     return parsed
 
@@ -145,15 +149,17 @@ def _moment(entry: Any) -> str:
         return ""
 
 
-def _texts(entry: Any) -> dict[str, str]:
+def _texts(entry: Any, base: str) -> dict[str, str]:
     """The longest text is the body; where an entry has a shorter one beside it, that is the summary."""
-    summary = _markdown(entry.get("summary_detail") or {})
-    body = max((_markdown(part) for part in entry.get("content", ())), key=len, default="")
-    if len(body) <= len(summary):
-        return {"body": summary}
-    return {"body": body, "summary": shortened(to_line(entry.get("summary", "")), SUMMARY_CHARACTERS)}
+    summary = entry.get("summary_detail") or {}
+    parts = [part for part in entry.get("content", ()) if part.get("value")]
+    longest = max(parts, key=lambda part: len(part["value"]), default=summary)
+    body = _markdown(longest, base)
+    if len(summary.get("value") or "") >= len(longest.get("value") or ""):  # feedparser copies a content to the summary
+        return {"body": body, "summary": ""}
+    return {"body": body, "summary": shortened(to_line(summary.get("value", "")), SUMMARY_CHARACTERS)}
 
 
-def _markdown(part: Mapping[str, Any]) -> str:
+def _markdown(part: Mapping[str, Any], base: str) -> str:
     text = str(part.get("value") or "")
-    return text if part.get("type") == "text/plain" and "<" not in text else to_markdown(text)
+    return text if part.get("type") == "text/plain" and "<" not in text else to_markdown(text, base)

@@ -38,15 +38,23 @@ _SPECIAL = re.compile(r"[\\`*\[\]]|(?<![^\W_])_|_(?![^\W_])|<(?=[A-Za-z/!?])|&(?
 _AT_START = re.compile(r"^(?=[#>+=-])|^(\d+)(?=[.)])")
 
 
-def to_markdown(html: str) -> str:
+def to_markdown(html: str, base: str = "") -> str:
     """Paragraphs, headings, lists, quotes, code, emphasis and links; everything else as its text, scripts and styles not at all.
 
-    Raises ValueError for more than MAX_CHARACTERS.
+    Relative links start from the http(s) address `base`; without one they are no links. Raises ValueError for more than
+    MAX_CHARACTERS.
     """
     if len(html) > MAX_CHARACTERS:
         raise ValueError(f"has {len(html):,} characters of html; the most is {MAX_CHARACTERS:,}")
     # well-formed from here on: Python's parser takes quadratic time over some broken html
-    safe = nh3.clean(html, tags=TAGS, attributes={"a": {"href"}, "ol": {"start"}}, url_schemes=SCHEMES, link_rel=None)
+    safe = nh3.clean(
+        html,
+        tags=TAGS,
+        attributes={"a": {"href"}, "ol": {"start"}},
+        url_schemes=SCHEMES,
+        url_relative=("rewrite_with_base", base) if base else "deny",
+        link_rel=None,
+    )
     writer = _Writer()
     writer.feed(safe)
     writer.close()

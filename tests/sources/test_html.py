@@ -61,6 +61,11 @@ def test_html_beyond_the_limit_is_refused() -> None:
         to_markdown("x" * (MAX_CHARACTERS + 1))
 
 
+def test_a_relative_link_starts_from_the_address_of_the_page() -> None:
+    assert to_markdown('<a href="/b">x</a>', "https://example.org/a") == "[x](https://example.org/b)"
+    assert to_markdown('<a href="/b">x</a>') == "x"
+
+
 @pytest.mark.parametrize(
     ("source", "line"),
     [
