@@ -84,7 +84,8 @@ def _engine(url: str) -> Engine:
             raise StoreError(
                 f"database.url names {parsed.get_backend_name()!r}; use sqlite:///FILE or postgresql://HOST/NAME"
             )
-        engine = create_engine(parsed, **_options(parsed.get_backend_name()))
+        # An error's text may reach a log: it must not carry an address.
+        engine = create_engine(parsed, hide_parameters=True, **_options(parsed.get_backend_name()))
     except (ArgumentError, NoSuchModuleError) as error:
         raise StoreError(
             "database.url is not a database address; use sqlite:///FILE or postgresql://HOST/NAME"
