@@ -1,0 +1,46 @@
+"""`make bench`: what the project promises of speed and memory, measured on this machine, beside the limit or a named peer."""
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import importing, weekly
+
+Row = tuple[str, str, str, bool | None]
+
+
+def rows() -> Iterator[Row]:
+    """(what, measured, limit or peer, whether it holds)"""
+    help_s = importing.help_seconds()
+    yield "germane --help", f"{help_s:.3f} s", "0.3 s", help_s < 0.3
+    load = importing.main()
+    yield "import of 100,000 members", f"{load['import_s']:.1f} s", "30 s", load["import_s"] < 30
+    yield "  the same file again", f"{load['import_again_s']:.1f} s", "", None
+    yield "  memory", f"{load['peak_mb']:.0f} MB", "", None
+    week = weekly.main()
+    both = week["match_s"] + week["select_s"]
+    yield "match and select, 15,000 x 500", f"{both:.2f} s", "1 s", both < 1
+    ratio = week["sklearn_match_s"] / week["match_s"]
+    yield "  match, speed against scikit-learn cosine + argpartition", f"{ratio:.1f} x", "", None
+    yield "  texts to vectors, members a second", f"{15_000 / week['profile_vectors_s']:,.0f}", "", None
+    yield "edition, matrices to delivered", f"{week['edition_s']:.1f} s", "20 s", week["edition_s"] < 20
+    yield "  of which compose and store", f"{week['compose_and_store_s']:.1f} s", "", None
+    yield "  of which compose messages and hand over", f"{week['send_s']:.1f} s", "", None
+    yield "  messages", f"{week['messages']:,.0f} of {week['message_bytes'] / 1000:.1f} kB", "", None
+    yield "  memory", f"{week['peak_mb']:.0f} MB", "600 MB", week["peak_mb"] < 600
+
+
+def main() -> None:
+    console = Console()
+    table = Table(
+        "", "measured", "limit", "holds", title="Speed and memory, this machine, this run", title_justify="left"
+    )
+    with console.status("Measuring ..."):
+        for what, measured, limit, holds in rows():
+            table.add_row(what, measured, limit, "" if holds is None else "yes" if holds else "NO")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
