@@ -61,7 +61,7 @@ class Place:
 
 
 def card(item: Item, place: Place, translation: Translation) -> Card:
-    page = f"{place.base_url}/items/{quote(item.public_id, safe='')}"
+    page = f"{place.base_url}/items/{quote(item.public_id, safe='', errors='replace')}"
     title = shortened(line(item.title), LONGEST_TITLE) or translation.gettext("Without a title")
     language = item.language if _TAG.fullmatch(item.language) and _differs(item.language, translation.language) else ""
     poster = shortened(without_mailboxes(line(item.poster)).strip(" ,;"), LONGEST_NAME)
@@ -156,7 +156,7 @@ def web_address(url: str) -> str:
 
 
 def _percent_encoded(rest: str) -> str:
-    return quote(rest, safe="/?#&=+;,:@!$*'()~%-._[]").replace("[", "%5B").replace("]", "%5D")
+    return quote(rest, safe="/?#&=+;,:@!$*'()~%-._[]", errors="replace").replace("[", "%5B").replace("]", "%5D")
 
 
 def _dates(item: Item, time_zone: str, translation: Translation) -> Iterator[str]:

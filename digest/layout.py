@@ -129,4 +129,5 @@ def _place(template: jinja2.Template, error: Exception) -> str:
         if traceback.tb_frame.f_code.co_filename == template.filename:
             line = traceback.tb_lineno
         traceback = traceback.tb_next
-    return f"{template.filename or template.name}, line {line}"
+    file = template.name if template.filename in {None, "<template>"} else template.filename
+    return f"{file}, line {line}"

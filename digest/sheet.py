@@ -12,7 +12,7 @@ from digest.pieces import Plate, Printed, cut, inline, slot
 from digest.subject import subject
 from digest.translation import Translation
 
-REMEMBERED = 50_000
+REMEMBERED = 20_000
 """Reasons kept ready, in each language."""
 
 

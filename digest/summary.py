@@ -49,19 +49,16 @@ def summary(item: Item) -> str:
 
 def first_sentences(text: str) -> str:
     """The first informative sentences; what was left out after them is marked with an ellipsis."""
-    sentences = [s for s in _sentences(text) if not _PLEASANTRY.match(s) and not _MAILBOX.search(s)]
+    every = list(_sentences(text))
+    sentences = [s for s in every if not _PLEASANTRY.match(s) and not _MAILBOX.search(s)]
     if not sentences:
         return shortened(text, LONGEST)
     taken = sentences[0]
-    used = 1
     for following in sentences[1:SENTENCES]:
         if len(taken) + len(following) + 1 > LONGEST - 2:
             break
         taken = f"{taken} {following}"
-        used += 1
-    if used == len(sentences) and len(taken) <= LONGEST:
-        return taken
-    return shortened(taken, LONGEST, always=True)
+    return shortened(taken, LONGEST, always=not taken.endswith(every[-1]))
 
 
 def shortened(text: str, longest: int, *, always: bool = False) -> str:

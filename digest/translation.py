@@ -83,7 +83,7 @@ def read_translation(language: str, po: bytes) -> Translation:
     try:
         catalogue = read_po(io.BytesIO(po), locale=language.replace("-", "_"), abort_invalid=True)
     except Exception as error:
-        raise CatalogueError(f"the {language} catalogue cannot be read: {error}") from error
+        raise CatalogueError(f"the {language} catalogue cannot be read: {str(error).strip()}") from error
     mo = io.BytesIO()
     write_mo(mo, catalogue)
     mo.seek(0)

@@ -1,0 +1,101 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from digest.cards import Card, Place, card, lead, reason, web_address
+from digest.items import Item
+from digest.translation import load_translations
+from tests.digest.mails import an_environment
+
+TRANSLATIONS = load_translations(an_environment())
+ENGLISH = TRANSLATIONS["en"]
+PLACE = Place("https://germane.example.org", "office+help@example.org", "Europe/London")
+
+
+def of(mail: str = "en", **values: Any) -> Card:
+    item = Item(**{"title": "Discharge letters", "public_id": "item000000000001"} | values)
+    return card(item, PLACE, TRANSLATIONS[mail])
+
+
+def why(*terms: tuple[str, str], language: str = "en") -> str:
+    return reason(terms, {"copd": "COPD"}, TRANSLATIONS[language])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)", "data:text/html,x", "http://example.org/", "//example.org", "https://u:p@example.org/",
+        "https:///x", "https://exa mple.org/", "https://[::1", "ftp://example.org", "", "x",
+    ],
+)  # fmt: skip
+def test_only_a_plain_https_address_is_linked(url: str) -> None:
+    assert web_address(url) == ""
+    assert of(url=url).url == "https://germane.example.org/items/item000000000001"
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://example.org/a?b=1&c=2#d", "https://example.org/a?b=1&c=2#d"),
+        ('https://münchen.example/ü?q=ä b"<>', "https://xn--mnchen-3ya.example/%C3%BC?q=%C3%A4%20b%22%3C%3E"),
+        ("https://EXAMPLE.org:8443/%20x", "https://example.org:8443/%20x"),
+        (" https://example.org/{a}|[b] ", "https://example.org/%7Ba%7D%7C%5Bb%5D"),
+    ],
+)
+def test_an_address_is_written_in_ascii(url: str, address: str) -> None:
+    assert web_address(url) == address
+
+
+def test_only_a_request_asks_for_help() -> None:
+    assert of(kind="event").help_url == ""
+    assert of(kind="request", title="Letters & more?").help_url == (
+        "mailto:office+help@example.org?subject=I%20can%20help%3A%20Letters%20%26%20more%3F"
+        "&body=https%3A%2F%2Fgermane.example.org%2Fitems%2Fitem000000000001"
+    )
+
+
+def test_a_posters_address_is_never_shown() -> None:
+    assert of(poster="Jane Doe <jane.doe@trust.example.org>").byline == "From Jane Doe"
+
+
+def test_dates_say_what_they_are_for() -> None:
+    when = datetime(2026, 12, 4, 23, 59, tzinfo=UTC)
+    assert of(kind="request", deadline=when).dates == ("Reply by Friday 4 December 2026",)
+    assert of(kind="event", event_at=when, deadline=when).dates == (
+        "Friday 4 December 2026",
+        "Register by Friday 4 December 2026",
+    )
+    assert of().dates == ()
+
+
+def test_the_language_of_an_item_is_named_where_it_is_not_the_mails() -> None:
+    assert (of(language="cy").language, of("cy", language="cy").language) == ("cy", "")
+    assert (of(language="ar").language, of(language="ar").direction) == ("ar", "rtl")
+    assert of(language='ar" onload="x').language == ""
+    assert of(language="en-GB").language == ""
+
+
+def of_title(title: str) -> str:
+    return of(title=title).title
+
+
+def test_html_in_a_title_is_dropped() -> None:
+    assert of_title("<script>alert(1)</script> p < 0.05 & <b>bold</b>") == "alert(1) p < 0.05 & bold"
+    assert of_title("\ue000lead\ue001") == "lead"
+    assert of_title(" ") == "Without a title"
+    assert len(of_title("word " * 200)) <= 200
+
+
+def test_the_reason_names_each_source_in_its_own_words() -> None:
+    assert why(("home oxygen", "stated"), ("COPD", "topic"), ("sleep", "stated")) == (
+        "Why you get this: you said home oxygen, sleep; you follow COPD"
+    )
+    assert why(("oxygen", "related")) == "Why you get this: related to what you said: oxygen"
+    assert why(("copd", "learned")) == "Why you get this: like what you found useful: COPD"
+    assert why(("oxygen", "stated"), language="fr") == "Pourquoi vous recevez ceci\u00a0: vous avez mentionné oxygen"
+    assert why() == "Why you get this: it fits your interests as a whole"
+
+
+def test_the_lead_counts_each_kind_requests_first() -> None:
+    assert lead(["news", "request", "news"], ENGLISH) == "Chosen for you: 1 request, 2 news items"
