@@ -212,8 +212,9 @@ def _local(services: "Services", source: str, may_connect: "Callable[[IpAddress]
             name = Path(urlsplit(found.url).path).name or urlsplit(found.url).hostname or "items"
             yield _Local(found.file, Path(name), found.url, found.content_type)
     except FetchError as error:
-        raise SourceError(f"{_without_userinfo(source)}: {error}") from None
+        raise SourceError(f"{without_userinfo(source)}: {error}") from None
 
 
-def _without_userinfo(url: str) -> str:
+def without_userinfo(url: str) -> str:
+    """A password in an address must not get into a terminal or a log."""
     return re.sub(r"//[^/@]*@", "//", url)

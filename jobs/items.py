@@ -260,9 +260,10 @@ def _listed(value: object) -> object:
 
 @contextmanager
 def _watcher(source: str, *, show_diff: bool) -> "Iterator[Watcher]":
-    from jobs.import_items import Watcher
+    from jobs.import_items import Watcher, without_userinfo
 
-    with progress() as bars, advancing(None if show_diff else bars, f"Importing {Path(source).name}", 100) as advance:
+    label = f"Importing {Path(without_userinfo(source)).name}"
+    with progress() as bars, advancing(None if show_diff else bars, label, 100) as advance:
 
         class Terminal(Watcher):
             percent = 0

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import click
 
 from digest.items import KINDS, Item
 from jobs.import_items import item_reader
-from sources.items import Rejection
+from sources.items import Rejection, derived_id
 from store import items as store
 
 if TYPE_CHECKING:
@@ -91,12 +92,14 @@ def _post(services: "Services", network: "Network", fields: Mapping[str, object]
     now = services.now()
     if fields.get("state", "published") not in {"published", "draft"}:
         raise Rejection("state: a new item is published or draft")
-    posting = item_reader(services, network).read({"published_at": now.isoformat(), **fields})
-    problems = _over(posting.item, now)
+    item = item_reader(services, network).read(fields).item
+    problems = _over(item, now)
     if problems:
         raise Rejection(*problems)
+    dated = replace(item, published_at=now, external_id="")
+    named = replace(dated, external_id=derived_id(dated), published_at=now if item.state == "published" else None)
     with services.database.writing() as connection:
-        return store.add(connection, network.key, posting.item, now)
+        return store.add(connection, network.key, named, now)
 
 
 def _over(item: Item, now: datetime) -> list[str]:
