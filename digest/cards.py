@@ -123,11 +123,15 @@ def lead(kinds: Sequence[Kind], translation: Translation) -> str:
 def reason(terms: Iterable[tuple[str, str]], topic_labels: Mapping[str, str], translation: Translation) -> str:
     """The sentence under a card. `terms` are (label, source) pairs, heaviest first.
 
-    A source is stated, topic, related or learned; a topic may be named by its key or its label.
+    A source is stated, topic, related or learned; a topic may be named by its key or its label. Nothing is named twice.
     """
     grouped: dict[str, list[str]] = {}
-    for label, source in terms:
-        grouped.setdefault(source, []).append(line(topic_labels.get(label, label)))
+    named: set[str] = set()
+    for term, source in terms:
+        label = line(topic_labels.get(term, term))
+        if label and label.casefold() not in named:
+            named.add(label.casefold())
+            grouped.setdefault(source, []).append(label)
     words = _sources(translation)
     reasons = [words.get(source, words["related"]) % {"terms": ", ".join(labels)} for source, labels in grouped.items()]
     if not reasons:

@@ -94,6 +94,7 @@ def test_the_reason_names_each_source_in_its_own_words() -> None:
     assert why(("oxygen", "related")) == "Why you get this: related to what you said: oxygen"
     assert why(("copd", "learned")) == "Why you get this: like what you found useful: COPD"
     assert why(("oxygen", "stated"), language="fr") == "Pourquoi vous recevez ceci\u00a0: vous avez mentionné oxygen"
+    assert why(("copd", "topic"), ("COPD", "stated"), (" ", "stated")) == "Why you get this: you follow COPD"
     assert why() == "Why you get this: it fits your interests as a whole"
 
 
