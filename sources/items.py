@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, time
 from difflib import get_close_matches
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -22,7 +23,7 @@ WORD_CHARACTERS = 200
 URL_CHARACTERS = 2_000
 LIST_ENTRIES = 100
 DERIVED_TITLE_CHARACTERS = 120
-GUESSED_CHARACTERS = 2_000
+GUESSED_CHARACTERS = 300
 YEARS = range(1970, 2201)
 
 OTHER_NAMES: Mapping[str, str] = {
@@ -154,16 +155,15 @@ class ItemReader:
         audience |= {key.removeprefix("audience_"): values.pop(key) or () for key in AUDIENCE_KEYS if key in values}
         values["title"] = values.get("title") or derived_title(values["body"])
         values["kind"] = values.get("kind") or self.kind or "news"
+        values["language"] = values.get("language") or self._guess(values["title"], values.get("body", ""))
         item = Item(**{name: value for name, value in values.items() if value}, audience=Audience(**audience))
-        return Posting(self._completed(item), frozenset(given))
+        return Posting(item if item.external_id else replace(item, external_id=derived_id(item)), frozenset(given))
 
-    def _completed(self, item: Item) -> Item:
-        language = (
-            item.language or self.guess_language(f"{item.title}. {item.body[:GUESSED_CHARACTERS]}") or self.language
-        )
-        return replace(item, language=language, external_id=item.external_id or derived_id(item))
+    def _guess(self, title: str, body: str) -> str:
+        return self.guess_language(f"{title}. {body[:GUESSED_CHARACTERS]}") or self.language
 
 
+@lru_cache(maxsize=1024)
 def field_name(key: str) -> str | None:
     """The field, or `audience_` facet, that a key or the heading of a column means; None when it means nothing here."""
     name = _NOT_A_NAME.sub("_", key.strip().casefold())
