@@ -106,4 +106,4 @@ def _scaled(rows: Rows, by: npt.NDArray[np.float32]) -> Rows:
 def _unit(rows: Rows) -> Rows:
     from sklearn.preprocessing import normalize
 
-    return normalize(rows) if rows.shape[1] else rows
+    return normalize(rows) if all(rows.shape) else rows

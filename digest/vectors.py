@@ -378,7 +378,7 @@ def _dampened(counts: Floats) -> Floats:
 def _unit(rows: Rows) -> Rows:
     from sklearn.preprocessing import normalize
 
-    return normalize(rows, copy=False).astype(np.float32)
+    return normalize(rows, copy=False).astype(np.float32) if all(rows.shape) else rows.astype(np.float32)
 
 
 def _text_array(text: str) -> npt.NDArray[np.uint8]:
