@@ -26,6 +26,8 @@ BeforeDot = Callable[[], Awaitable[bool]]
 
 QUIT_TIMEOUT_S = 5.0
 
+_DOT_AFTER_LINE_END = re.compile(rb"\n\.")  # a pattern that starts with one fixed octet is searched fastest
+_LONE_CR = re.compile(rb"\r(?!\n)")
 _NOT_IN_AN_ADDRESS = re.compile(r"[\x00-\x20\x7f<>]")
 
 
@@ -315,7 +317,7 @@ def _receipt(reply: Reply, started: float, outcome: Outcome | None = None) -> Re
 
 def _stuffed(content: bytes) -> bytes:
     """Dots at the start of a line doubled (RFC 5321 4.5.2), and a line end at the end."""
-    if b"\r\n." in content:
+    if _DOT_AFTER_LINE_END.search(content):
         content = content.replace(b"\r\n.", b"\r\n..")
     if content.startswith(b"."):
         content = b"." + content
@@ -323,8 +325,7 @@ def _stuffed(content: bytes) -> bytes:
 
 
 def _has_only_crlf(content: bytes) -> bool:
-    pairs = content.count(b"\r\n")
-    return content.count(b"\n") == pairs and content.count(b"\r") == pairs
+    return content.count(b"\n") == content.count(b"\r") and not _LONE_CR.search(content)
 
 
 def _ms_since(started: float) -> int:

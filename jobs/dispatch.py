@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import secrets
+import traceback
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 from delivery.pool import SmtpPool
@@ -169,7 +172,7 @@ class Dispatch:
         try:
             return letter.issue.press.message(recipient, letter.entries, claim.message_id, self._services.now())
         except Exception as error:  # one member's mail must not stop the others'
-            log.exception("outbox row %s could not be composed", claim.key)
+            log.error("outbox row %s could not be composed: %s", claim.key, _place(error))
             outcome = "refused" if isinstance(error, ValueError) else "deferred"
             return Receipt(outcome, reply=f"the mail could not be composed ({type(error).__name__})")  # type: ignore[arg-type]
 
@@ -256,22 +259,21 @@ class Dispatch:
             self._left -= len(claims)
         with self._services.database.reading() as connection:
             chosen = outbox.chosen_items(connection, [claim.digest_key for claim in claims])
-            found = {item.key: item for item in self._items(connection, chosen.values())}
-        return [self._letter(claim, chosen.get(claim.digest_key, []), found, now) for claim in claims]
+            found = list(self._items(connection, chosen.values()))
+        still_open = cache(lambda moment: {item.key: item for item in found if item.is_open(moment)})
+        return [self._letter(claim, chosen.get(claim.digest_key, []), still_open, now) for claim in claims]
 
     def _items(self, connection: "Connection", chosen: Iterable[list[Chosen]]) -> "Iterable[Item]":
         keys = sorted({one.item_key for digest in chosen for one in digest})
         for network in {issue.edition.network_key for issue in self._issues.values()} if keys else ():
             yield from items.load(connection, network, keys)
 
-    def _letter(self, claim: Claim, chosen: list[Chosen], found: "dict[int, Item]", now: datetime) -> Letter:
+    def _letter(
+        self, claim: Claim, chosen: list[Chosen], still_open: "Callable[[datetime], dict[int, Item]]", now: datetime
+    ) -> Letter:
         issue = self._issues[claim.edition_key]
-        moment = issue.edition.as_of + (now - claim.created_at)  # an edition may be run for another moment than today
-        entries = [
-            Entry(found[one.item_key], one.match, tuple((label, source) for label, _, source in one.reason))
-            for one in chosen
-            if one.item_key in found and found[one.item_key].is_open(moment)
-        ]
+        found = still_open(issue.edition.as_of + (now - claim.created_at))  # it may be run for another day than today
+        entries = [Entry(found[key], match, terms) for key, match, terms in chosen if key in found]
         obstacle = claim.status if claim.status != "active" else "" if entries else NO_ITEM_LEFT
         return Letter(claim, issue, entries, obstacle)
 
@@ -293,3 +295,9 @@ def _reason(settled: Settled) -> str:
         given_up = "given up: " if settled.reason.startswith("given up") else ""
         return f"{given_up}{settled.code} {settled.enhanced_status}".rstrip()
     return settled.reason
+
+
+def _place(error: Exception) -> str:
+    """Kind and place of an error, without its text: that may hold somebody's name or address."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {frame.name}, {PurePath(frame.filename).name} line {frame.lineno}"

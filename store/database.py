@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -85,7 +86,9 @@ def _engine(url: str) -> Engine:
                 f"database.url names {parsed.get_backend_name()!r}; use sqlite:///FILE or postgresql://HOST/NAME"
             )
         # An error's text may reach a log: it must not carry an address.
-        engine = create_engine(parsed, hide_parameters=True, **_options(parsed.get_backend_name()))
+        engine = create_engine(
+            parsed, hide_parameters=True, json_deserializer=from_json, **_options(parsed.get_backend_name())
+        )
     except (ArgumentError, NoSuchModuleError) as error:
         raise StoreError(
             "database.url is not a database address; use sqlite:///FILE or postgresql://HOST/NAME"

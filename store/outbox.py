@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -76,13 +76,12 @@ class Settled:
     elapsed_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """An item of a digest; `reason` holds [label, weight, source], heaviest first."""
+class Chosen(NamedTuple):
+    """An item of a digest; `terms` are (label, source) pairs, heaviest first."""
 
     item_key: int
     match: float
-    reason: Sequence[Sequence[Any]]
+    terms: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +169,8 @@ def chosen_items(connection: Connection, digest_keys: Iterable[int]) -> dict[int
     )
     found: dict[int, list[Chosen]] = {}
     for digest_key, item_key, match, reason in connection.execute(query):
-        found.setdefault(digest_key, []).append(Chosen(item_key, match, reason))
+        terms = tuple((label, source) for label, _weight, source in reason)
+        found.setdefault(digest_key, []).append(Chosen(item_key, match, terms))
     return found
 
 
