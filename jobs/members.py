@@ -2,27 +2,24 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from jobs.cli import REJECTED
-from jobs.terminal import advancing, as_json_option, network_option, print_json, print_table, printable, progress
+from jobs.terminal import as_json_option, network_option, print_json, print_table, printable
 from profiles.member import CADENCES, ROLES, STATUSES
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from digest.items import Topic
-    from jobs.import_members import ImportReport, Watcher
     from jobs.services import Services
     from store.members import StoredMember
     from store.networks import Network
 
 FROM_FILE = tuple(status for status in STATUSES if status != "erased")
-SHOWN_REJECTED = 10
 FREE_TEXT = {
     "name": "Their name.",
     "stated": "What they are interested in, in their own words.",
@@ -67,17 +64,21 @@ def import_(config: Path | None, /, file: Path, slug: str, as_json: bool, **opti
     Example: germane members import members.csv --dry-run
     """
     from jobs.import_members import import_members
+    from jobs.import_output import as_record, print_report, watching
     from sources.decoding import SourceError
 
     services, network = _open(config, slug)
     try:
-        with _watcher(file, show_diff=options["dry_run"] and not as_json) as watcher:
+        with watching(file, options["dry_run"], as_json) as watcher:
             topics = _topics(services, network)
             report = import_members(services, network, file, topics=topics, watcher=watcher, **options)
     except SourceError as error:
         click.echo(f"germane: {error}", err=True)
         sys.exit(REJECTED)
-    print_json(_as_json(report)) if as_json else _print_report(report)
+    if as_json:
+        print_json(as_record(report, watcher))
+    else:
+        print_report(report)
     if report.outcomes["rejected"]:
         sys.exit(REJECTED)
 
@@ -280,77 +281,6 @@ def _find(connection: "Connection", network: "Network", who: str) -> "StoredMemb
             f"{who} is no member of {network.slug}; `germane members list --search` finds people"
         )
     return found
-
-
-@contextmanager
-def _watcher(file: Path, show_diff: bool) -> "Iterator[Watcher]":
-    """Shows a bar, or the difference line by line, and the first rejected rows in both cases."""
-    from jobs.import_members import Watcher
-
-    bar = nullcontext() if show_diff else progress()
-    size = file.stat().st_size if file.is_file() else 0
-    with bar as shown, advancing(shown, file.name, size) as advance:
-
-        class Reporter(Watcher):
-            octets = rejects = 0
-
-            def decided(self, entry: Any, decision: Any) -> None:
-                if show_diff and decision.outcome != "unchanged":
-                    click.echo(_difference(entry, decision))
-
-            def rejected(self, line: int, reason: str) -> None:
-                self.rejects += 1
-                if show_diff or self.rejects <= SHOWN_REJECTED:
-                    click.echo(f"line {line}: rejected: {printable(reason)}", err=not show_diff)
-
-            def read(self, octets: int, of: int) -> None:
-                advance(octets - self.octets)
-                self.octets = octets
-
-        yield Reporter()
-
-
-def _difference(entry: Any, decision: Any) -> str:
-    """`line 7: jo@example.org: changed: region: 'Wales' -> 'Scotland'`"""
-    head = f"line {entry.line}: {printable(entry.address.display)}: {decision.outcome}"
-    changes = [f"{name}: {_quoted(old)} -> {_quoted(new)}" for name, (old, new) in decision.changes.items()]
-    return head if decision.outcome == "added" or not changes else f"{head}: {'; '.join(changes)}"
-
-
-def _quoted(value: Any) -> str:
-    text = printable(_cell(value)).replace("\n", " ")
-    return repr(text if len(text) <= 60 else text[:59] + "…")
-
-
-def _print_report(report: "ImportReport") -> None:
-    from profiles.joining import OUTCOMES
-
-    counts = ", ".join(f"{report.outcomes[outcome]:,} {outcome}" for outcome in (*OUTCOMES, "rejected"))
-    wrote = " (dry run, nothing was written)" if report.dry_run else ""
-    rows = report.outcomes.total()
-    click.echo(f"{report.file} ({report.layout}, {report.encoding}): {rows:,} rows: {counts}{wrote}")
-    if report.status_kept:
-        click.echo(f"{report.status_kept:,} keep the status they have: an import can stop mail, never start it")
-    if report.unused_columns:
-        click.echo(f"Columns not used: {printable(', '.join(report.unused_columns))}")
-    for word, line in list(report.unknown_topics.items())[:SHOWN_REJECTED]:
-        click.echo(
-            f"line {line}: {printable(word)!r} is no topic of this network; left out wherever it stands", err=True
-        )
-    if len(report.unknown_topics) > SHOWN_REJECTED:
-        more = len(report.unknown_topics) - SHOWN_REJECTED
-        click.echo(f"and {more} more; add them with `germane topics import`, then import this file again", err=True)
-    if report.rejects_file:
-        click.echo(f"Rejected rows are in {report.rejects_file}: mend them there, then import that file")
-
-
-def _as_json(report: "ImportReport") -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from profiles.joining import OUTCOMES
-
-    counts = {outcome: report.outcomes[outcome] for outcome in (*OUTCOMES, "rejected")}
-    return {name: value for name, value in asdict(report).items() if name != "outcomes"} | counts
 
 
 def _record(member: "StoredMember") -> dict[str, Any]:

@@ -277,6 +277,7 @@ def _known(
     connection: Connection, network_key: int, entries: Sequence[Entry], secret: bytes | None
 ) -> dict[str, dict[str, Any]]:
     """Who of the entries is stored, by address key, with id, left_at and every field; rows are locked where that is needed."""
+    _plan_anew(connection)
     keys = {entry.address.key: entry.address.key for entry in entries}
     if secret is not None:
         keys |= {erased_key(key, secret): key for key in list(keys)}
@@ -290,6 +291,12 @@ def _known(
             found.where(TABLE.c.address_key.in_(asked[start : start + ASKED_AT_ONCE]))
         ).mappings()
     }
+
+
+def _plan_anew(connection: Connection) -> None:
+    """PostgreSQL would keep the plan that was good while the table was empty: reading all of it for every batch."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
 def _insert_members(

@@ -73,6 +73,17 @@ def test_a_dry_run_shows_the_difference_and_writes_nothing(run: Run):
     assert not Path("changed.csv.rejected.csv").exists()
 
 
+def test_the_difference_comes_as_json_too(run: Run):
+    run("import", written("people.csv", PEOPLE))
+    changed = written("changed.csv", "email,region\njo@example.org,Kent\nkim@example.org,Kent\nbad@,\n")
+    report = json.loads(run("import", changed, "--dry-run", "--json").stdout)
+    assert (report["changed"], report["unchanged"], report["rejected"], report["dry_run"]) == (1, 1, 1, True)
+    assert report["rows"] == [
+        {"line": 2, "address": "jo@example.org", "outcome": "changed", "changes": {"region": ["Wales", "Kent"]}},
+        {"line": 4, "outcome": "rejected", "reason": "email: There must be something after the @-sign."},
+    ]
+
+
 def test_an_import_never_starts_mail_again(run: Run):
     content = "email,status\nleft@example.org,left\nbounced@example.org,bounced\npaused@example.org,paused\n"
     run("import", written("gone.csv", content + "erased@example.org,active\n"))
