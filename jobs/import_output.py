@@ -50,13 +50,14 @@ class Difference(Watcher):
 
 
 class Record(Watcher):
-    """Keeps the first thousand rows that are not unchanged, for JSON."""
+    """Keeps the first thousand rejected rows for JSON; in a dry run all that are not unchanged."""
 
-    def __init__(self) -> None:
+    def __init__(self, dry_run: bool) -> None:
         self.rows: list[dict[str, Any]] = []
+        self._dry_run = dry_run
 
     def decided(self, entry: Entry, decision: Decision) -> None:
-        if decision.outcome != "unchanged" and len(self.rows) < KEPT:
+        if self._dry_run and decision.outcome != "unchanged" and len(self.rows) < KEPT:
             changes = {name: list(change) for name, change in decision.changes.items()}
             row = {"line": entry.line, "address": entry.address.display, "outcome": decision.outcome}
             self.rows.append(row | {"changes": changes})
@@ -70,7 +71,7 @@ class Record(Watcher):
 def watching(file: Path, dry_run: bool, as_json: bool) -> Iterator[Watcher]:
     """The watcher for how the command was called: JSON at the end, the difference as it goes, or a bar."""
     if as_json or dry_run:
-        yield Record() if as_json else Difference()
+        yield Record(dry_run) if as_json else Difference()
         return
     size = file.stat().st_size if file.is_file() else 0
     with progress() if size else nullcontext() as shown, advancing(shown, file.name, size) as advance:
@@ -93,7 +94,7 @@ def print_report(report: ImportReport) -> None:
 
 
 def as_record(report: ImportReport, watcher: Watcher) -> dict[str, Any]:
-    """The report for JSON, with the first rows that are not unchanged."""
+    """The report for JSON."""
     plain = {name: value for name, value in asdict(report).items() if name != "outcomes"}
     return plain | _counts(report) | {"rows": watcher.rows if isinstance(watcher, Record) else []}
 

@@ -111,7 +111,8 @@ class MemberReader:
             raise Rejection(row.problem)
         address, name = self._address(row)
         values = self._attributes(row)
-        values |= {field: self._value(row, field, place) for field, place in self._plain}
+        cells = row.cells
+        values |= {f: self._value(row, f, place) if cells[place] else DEFAULTS[f] for f, place in self._plain}
         values |= self._topics(row) | self._whole_name(row)
         if name and not values.get("name"):
             values["name"] = name
