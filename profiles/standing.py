@@ -28,7 +28,7 @@ def why_no_mail(
     """
     if status == "paused" and (paused_until is None or paused_until > today):
         return "paused"
-    if status not in {"active", "paused"}:
+    if status != "active" and status != "paused":
         return status
     if paused_until is not None and paused_until > today:
         return "paused"

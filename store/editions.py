@@ -263,7 +263,7 @@ def planned(connection: Connection, edition_key: int, limit: int) -> list[Planne
     if not rows:
         return []
     last = _last_digests(connection, rows[0][1], rows[-1][1])
-    return [PlannedDigest(*row, last.get(row[1])) for row in rows]
+    return [PlannedDigest(*(*row, last.get(row[1]))) for row in rows]
 
 
 def audience(
@@ -279,7 +279,7 @@ def audience(
         query = query.where(MEMBER.c.id > after, MEMBER.c.status.in_(AUDIENCE_STATUSES))
     rows: list[tuple[Any, ...]] = [tuple(row) for row in connection.execute(query)]
     last = _last_digests(connection, rows[0][1], rows[-1][1]) if rows else {}
-    return [PlannedDigest(*row, last.get(row[1])) for row in rows]
+    return [PlannedDigest(*(*row, last.get(row[1]))) for row in rows]
 
 
 def audience_size(connection: Connection, network_key: int) -> int:
