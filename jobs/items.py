@@ -26,7 +26,7 @@ SHOWN_CHARACTERS = 60
 
 @click.group()
 def items() -> None:
-    """Post, import, list, show and withdraw items.
+    """Post, import, list, show, publish and withdraw items.
 
     Example: germane items import https://news.example.org/feed.xml --kind news
     """
@@ -60,7 +60,7 @@ def import_(config: Path | None, /, source: str, slug: str, as_json: bool, dry_r
         with _watcher(source, show_diff=dry_run and not as_json) as watcher:
             report = import_items(services, network, source, dry_run=dry_run, watcher=watcher, **options)
     except SourceError as error:
-        click.echo(f"germane: {error}", err=True)
+        click.echo(f"germane: {printable(error)}", err=True)
         sys.exit(REJECTED)
     print_json(asdict(report)) if as_json else _print_report(report)
     if report.rejected:
@@ -161,6 +161,26 @@ def show(config: Path | None, /, id_: str, slug: str, as_json: bool) -> None:
         print_json(facts | {"body": item.body})
     else:
         _print_item(item, network, facts)
+
+
+@items.command()
+@click.argument("id_")
+@network_option
+@click.pass_obj
+def publish(config: Path | None, /, id_: str, slug: str) -> None:
+    """Publish a draft, or an item that was held for a moderator.
+
+    Example: germane items publish k3x7m2q5v8wz4b6n
+    """
+    from store import items as store
+
+    services, network = _open(config, slug)
+    item = _find(services, network, id_)
+    with services.database.writing() as connection:
+        done = store.publish(connection, item.key, services.now())
+    if not done:
+        raise click.ClickException(f"{item.public_id} is {item.state}; only a draft or a held item can be published")
+    click.echo(f"{item.public_id}: published: {printable(item.title)}")
 
 
 @items.command()

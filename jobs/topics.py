@@ -12,7 +12,9 @@ from jobs.terminal import as_json_option, network_option, print_json, printable
 
 if TYPE_CHECKING:
     from digest.items import Topic
+    from jobs.services import Services
     from sources.delimited import Row, Table
+    from store.networks import Network
     from store.topics import Merged
 
 
@@ -38,12 +40,17 @@ def import_(config: Path | None, /, file: Path, slug: str, dry_run: bool, as_jso
 
     Example: germane topics import topics.csv --dry-run
     """
+    from jobs.services import open_services
     from sources.decoding import SourceError
+    from store import networks
 
+    services = open_services(config)
+    with services.database.reading() as connection:
+        network = networks.find(connection, slug)
     try:
-        merged, rejected, rejects_file = import_topics(config, file, slug, dry_run)
+        merged, rejected, rejects_file = import_topics(services, network, file, dry_run)
     except SourceError as error:
-        click.echo(f"germane: {error}", err=True)
+        click.echo(f"germane: {printable(error)}", err=True)
         sys.exit(REJECTED)
     for line, reason in rejected:
         click.echo(f"germane: {file}: line {line}: {printable(reason)}", err=True)
@@ -58,17 +65,16 @@ def import_(config: Path | None, /, file: Path, slug: str, dry_run: bool, as_jso
 
 
 def import_topics(
-    config: Path | None, file: Path, slug: str, dry_run: bool = False
+    services: "Services", network: "Network", file: Path, dry_run: bool = False
 ) -> "tuple[Merged, list[tuple[int, str]], str]":
-    """Merge `file` into a network; returns what changed, (line, reason) of rejected rows, and the file these are in."""
-    from jobs.services import open_services
+    """Merge `file` into a network; returns what changed, (line, reason) of rejected rows, and the file these are in.
+
+    Raises SourceError when the file cannot be read at all.
+    """
     from sources.topics import sort_topics
-    from store import networks
     from store import topics as store
 
-    services = open_services(config)
     with services.database.reading() as connection:
-        network = networks.find(connection, slug)
         stored = store.load(connection, network.key)
     table, rows, wrong = _read(file)
     placed = sort_topics([(row.line, topic) for row, topic in rows], stored)

@@ -11,6 +11,7 @@ from sqlalchemy import (
     String,
     Text,
     bindparam,
+    case,
     func,
     insert,
     literal,
@@ -26,6 +27,7 @@ from store.identifiers import new_public_id
 from store.tables import DigestItem as DigestItemRow
 from store.tables import Item as ItemRow
 from store.tables import Outbox as OutboxRow
+from store.types import UtcDateTime
 
 TABLE = ItemRow.__table__  # type: ignore[attr-defined]
 CHOSEN = DigestItemRow.__table__  # type: ignore[attr-defined]
@@ -130,6 +132,13 @@ def reach(connection: Connection, key: int) -> Reach:
 def state_reason(connection: Connection, key: int) -> str:
     """Why an item was withdrawn, in the words of whoever did it."""
     return str(connection.execute(select(TABLE.c.state_reason).where(TABLE.c.id == key)).scalar_one())
+
+
+def publish(connection: Connection, key: int, now: datetime) -> bool:
+    """Publish a draft or held item, from now on unless it has a later date. False for an item in any other state."""
+    statement = update(TABLE).where(TABLE.c.id == key, TABLE.c.state.in_(sorted(UNSEEN)))
+    later = case((TABLE.c.published_at > now, TABLE.c.published_at), else_=bindparam("at", now, UtcDateTime))
+    return bool(connection.execute(statement.values(state="published", published_at=later, updated_at=now)).rowcount)
 
 
 def withdraw(connection: Connection, key: int, now: datetime, reason: str = "") -> bool:

@@ -138,6 +138,14 @@ def test_a_source_that_cannot_be_read_is_one_clear_message(run: Run, source: str
     assert "secret" not in err
 
 
+def test_what_a_web_page_says_cannot_drive_the_terminal(run: Run, tmp_path: Path) -> None:
+    link = "<link rel='alternate' type='application/rss+xml' href='/\x1b[31mred'>"
+    (tmp_path / "page.html").write_text(f"<html><head>{link}</head></html>")
+    err = run("import", "page.html")[2]
+    assert "no RSS or Atom feed" in err
+    assert "\x1b[31m" not in err
+
+
 def test_a_post_with_flags_prints_the_public_id(run: Run, network: int, tmp_path: Path) -> None:
     (tmp_path / "body.md").write_text("Strôc **x**", encoding="utf-8")
     code, out, _ = run(
@@ -157,6 +165,11 @@ def test_a_draft_has_no_date_of_publication_to_be_sent_by(run: Run) -> None:
     out = run("post", "--title", "Later", "--draft")[1]
     assert json.loads(run("show", out.strip(), "--json")[1])["state"] == "draft"
     assert json.loads(run("list", "--open", "--json")[1]) == []
+    assert "published: Later" in run("publish", out.strip())[1]
+    assert [item["title"] for item in json.loads(run("list", "--open", "--json")[1])] == ["Later"]
+    code, _, err = run("publish", out.strip())
+    assert code == 2
+    assert "only a draft or a held item" in err
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,27 @@ def test_withdrawing_holds_once_and_keeps_the_reason(database: Database) -> None
         assert items.load(connection, network)[0].state == "withdrawn"
 
 
+@pytest.mark.parametrize("state", ["draft", "held"])
+def test_a_draft_is_published_from_now_on_or_from_its_later_date(database: Database, state: str) -> None:
+    later = NOW + timedelta(days=2)
+    with database.writing() as connection:
+        network = stored_network(connection)
+        dates = (None, NOW - timedelta(days=40), later)
+        keys = [stored_item(connection, network, state=state, published_at=date) for date in dates]
+        assert all(items.publish(connection, key, NOW) for key in keys)
+        found = items.load(connection, network)
+    assert [(item.state, item.published_at) for item in found] == [("published", at) for at in (NOW, NOW, later)]
+
+
+@pytest.mark.parametrize("state", ["published", "closed", "withdrawn", "expired"])
+def test_what_is_no_draft_is_not_published(database: Database, state: str) -> None:
+    with database.writing() as connection:
+        network = stored_network(connection)
+        key = stored_item(connection, network, state=state)
+        assert not items.publish(connection, key, NOW)
+        assert items.load(connection, network)[0].state == state
+
+
 def test_the_list_passes_every_filter_newest_first(database: Database) -> None:
     with database.writing() as connection:
         network = stored_network(connection)
