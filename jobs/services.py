@@ -50,7 +50,7 @@ def open_services(config: Path | None = None, *, settings: Settings | None = Non
     from store.database import Database
 
     settings = settings or load_settings(config)
-    database = Database(settings.database.url)
+    database = Database(settings.database.url, settings.database.wait_s)
     if check:
         schema.check(database)
     return Services(settings, database, wall_clock)

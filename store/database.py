@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json
@@ -9,11 +10,17 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-SQLITE_WAIT_S = 30
+WAIT_S = 30.0
+UNREACHABLE = ("unable to open", "connection", "resolve", "disk i/o error")
+"""What SQLite's and PostgreSQL's drivers say when there is nothing to talk to."""
 
 
 class StoreError(Exception):
     """The database cannot do what was asked now. The message says what to do."""
+
+
+class NotFound(StoreError):
+    """What was named is not there. The message says what is."""
 
 
 class DatabaseBusy(StoreError):
@@ -27,15 +34,26 @@ class DatabaseReadOnly(StoreError):
 class Database:
     """Opens connections lazily; `reading()` and `writing()` are the only ways in."""
 
-    def __init__(self, url: str) -> None:
-        """Raises StoreError when the address is not one of SQLite or PostgreSQL."""
-        self.engine = _engine(url)
+    def __init__(self, url: str, wait_s: float = WAIT_S) -> None:
+        """`wait_s` is how long to wait for SQLite's write lock. Raises StoreError for an address of another kind."""
+        self.engine = _engine(url, wait_s)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._wait_s = wait_s
+
+    def __str__(self) -> str:
+        """The address, without a password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    @property
+    def is_missing(self) -> bool:
+        """True for an SQLite file that does not exist; opening it would make it."""
+        file = self.engine.url.database or ""
+        return self.is_sqlite and not file.startswith("file:") and not Path(file).exists()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection in a transaction that sees one state of the database and is rolled back at the end."""
-        with _named_errors(), self.engine.connect() as connection:
+        with self._named_errors(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -45,11 +63,44 @@ class Database:
         On SQLite the write lock is taken at once (BEGIN IMMEDIATE): a transaction that reads first and writes later fails
         with SQLITE_BUSY_SNAPSHOT whatever the timeout.
         """
-        with _named_errors(), self.engine.execution_options(immediate=True).begin() as connection:
+        with self._named_errors(), self.engine.execution_options(immediate=True).begin() as connection:
             yield connection
 
     def close(self) -> None:
         self.engine.dispose()
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            named = self._named(error)
+            if named is None:
+                raise
+            raise named from error
+
+    def _named(self, error: DBAPIError) -> StoreError | None:
+        text = str(error.orig).lower()
+        if "locked" in text or "lock timeout" in text:
+            return DatabaseBusy(
+                f"the database stayed locked by another process for {self._wait_s:g} s; "
+                "stop the other process or try again"
+            )
+        if "readonly" in text or "read-only" in text:
+            return DatabaseReadOnly(
+                f"the database {self} cannot be written; check the file's and folder's permissions, or the server's state"
+            )
+        if "no such table" in text or "undefinedtable" in type(error.orig).__name__.lower():
+            return StoreError("the database has no tables of this version yet; run `germane init`")
+        if "full" in text and "disk" in text:
+            return StoreError("the disk that holds the database is full; free some space and run the command again")
+        if "not a database" in text or "malformed" in text:
+            return StoreError(f"{self} is not a database, or is damaged: check database.url, or put a backup back")
+        if error.connection_invalidated or any(sign in text for sign in UNREACHABLE):
+            return StoreError(
+                f"the database {self} cannot be reached: {str(error.orig).strip().splitlines()[0]}; check database.url"
+            )
+        return None
 
 
 def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
@@ -76,7 +127,7 @@ def _copy(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]
             copy.write_row(row)
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, wait_s: float) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.drivername == "postgresql":
@@ -85,9 +136,11 @@ def _engine(url: str) -> Engine:
             raise StoreError(
                 f"database.url names {parsed.get_backend_name()!r}; use sqlite:///FILE or postgresql://HOST/NAME"
             )
+        if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
+            raise StoreError("database.url names no file, so nothing would be kept; use sqlite:///FILE")
         # An error's text may reach a log: it must not carry an address.
         engine = create_engine(
-            parsed, hide_parameters=True, json_deserializer=from_json, **_options(parsed.get_backend_name())
+            parsed, hide_parameters=True, json_deserializer=from_json, **_options(parsed.get_backend_name(), wait_s)
         )
     except (ArgumentError, NoSuchModuleError) as error:
         raise StoreError(
@@ -99,9 +152,9 @@ def _engine(url: str) -> Engine:
     return engine
 
 
-def _options(backend: str) -> dict[str, Any]:
+def _options(backend: str, wait_s: float) -> dict[str, Any]:
     if backend == "sqlite":
-        return {"connect_args": {"timeout": SQLITE_WAIT_S, "check_same_thread": False}}
+        return {"connect_args": {"timeout": wait_s, "check_same_thread": False}}
     return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
 
 
@@ -114,35 +167,3 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     immediate = connection.get_execution_options().get("immediate", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    try:
-        yield
-    except DBAPIError as error:
-        named = _named(error)
-        if named is None:
-            raise
-        raise named from error
-
-
-def _named(error: DBAPIError) -> StoreError | None:
-    text = str(error.orig).lower()
-    if "locked" in text or "lock timeout" in text:
-        return DatabaseBusy(
-            f"the database stayed locked by another process for {SQLITE_WAIT_S} s; stop the other process or try again"
-        )
-    if "readonly" in text or "read-only" in text:
-        return DatabaseReadOnly(
-            "the database cannot be written; check the file's and folder's permissions, or the server's state"
-        )
-    if "no such table" in text or "undefinedtable" in type(error.orig).__name__.lower():
-        return StoreError("the database has no tables of this version yet; run `germane init`")
-    if "full" in text and "disk" in text:
-        return StoreError("the disk that holds the database is full; free some space and run the command again")
-    if error.connection_invalidated or "unable to open" in text or "connection" in text:
-        return StoreError(
-            f"the database cannot be reached: {str(error.orig).strip().splitlines()[0]}; check database.url"
-        )
-    return None

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from store.database import StoreError
+from store.database import NotFound, StoreError
 from store.identifiers import new_public_id
 from store.tables import Network as NetworkRow
 
@@ -63,17 +63,17 @@ def every(connection: Connection) -> list[Network]:
 
 
 def find(connection: Connection, slug: str = "") -> Network:
-    """The network with this slug, or the only one when no slug is given. Raises StoreError when that names none."""
+    """The network with this slug, or the only one when no slug is given. Raises NotFound when that names none."""
     networks = every(connection)
     slugs = ", ".join(n.slug for n in networks) or "none; `germane init` or `germane networks add` makes one"
     if slug:
         for network in networks:
             if network.slug == slug:
                 return network
-        raise StoreError(f"there is no network {slug!r}; there are: {slugs}")
+        raise NotFound(f"there is no network {slug!r}; there are: {slugs}")
     if len(networks) == 1:
         return networks[0]
-    raise StoreError(f"say which network with --network; there are: {slugs}")
+    raise NotFound(f"say which network with --network; there are: {slugs}")
 
 
 def by_key(connection: Connection, key: int) -> Network:
@@ -86,7 +86,7 @@ def by_key(connection: Connection, key: int) -> Network:
 
 def added_at(connection: Connection) -> dict[int, datetime]:
     """When each network was added, by its key."""
-    return {key: at for key, at in connection.execute(select(TABLE.c.id, TABLE.c.created_at))}
+    return {row.id: row.created_at for row in connection.execute(select(TABLE.c.id, TABLE.c.created_at))}
 
 
 def _columns(network: Network) -> dict[str, Any]:

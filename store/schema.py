@@ -28,6 +28,8 @@ def version(database: Database) -> str | None:
 
 def check(database: Database) -> None:
     """Raises StoreError unless the database has exactly the tables of this version."""
+    if database.is_missing:
+        raise StoreError(f"there is no database {database} yet; `germane init` makes it, or is this another folder?")
     found = version(database)
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
     if found is None:
