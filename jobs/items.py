@@ -1,8 +1,7 @@
 """`germane items`: what coordinators post."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,13 +10,11 @@ import click
 
 from digest.items import AUDIENCE_FACETS, KINDS, STATES
 from jobs.cli import REJECTED
-from jobs.terminal import advancing, as_json_option, network_option, print_json, print_table, printable, progress
+from jobs.terminal import as_json_option, network_option, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from digest.items import Item
-    from jobs.import_items import ItemsReport, Watcher
     from jobs.services import Services
-    from store.items import Change
     from store.networks import Network
 
 FORMATS = ("csv", "jsonl", "feed")
@@ -53,16 +50,17 @@ def import_(config: Path | None, /, source: str, slug: str, as_json: bool, dry_r
     Example: germane items import items.csv --dry-run
     """
     from jobs.import_items import import_items
+    from jobs.items_output import print_report, report_as_json, watching
     from sources.decoding import SourceError
 
     services, network = _open(config, slug)
     try:
-        with _watcher(source, show_diff=dry_run and not as_json) as watcher:
+        with watching(source, dry_run, as_json) as watcher:
             report = import_items(services, network, source, dry_run=dry_run, watcher=watcher, **options)
     except SourceError as error:
         click.echo(f"germane: {printable(error)}", err=True)
         sys.exit(REJECTED)
-    print_json(asdict(report)) if as_json else _print_report(report)
+    print_json(report_as_json(report, watcher)) if as_json else print_report(report)
     if report.rejected:
         sys.exit(REJECTED)
 
@@ -276,52 +274,3 @@ def _listed(value: object) -> object:
     if isinstance(value, dict):
         return "; ".join(f"{name}: {', '.join(words)}" for name, words in value.items())
     return ", ".join(value) if isinstance(value, tuple) else value
-
-
-@contextmanager
-def _watcher(source: str, *, show_diff: bool) -> "Iterator[Watcher]":
-    from jobs.import_items import Watcher, without_userinfo
-
-    label = f"Importing {Path(without_userinfo(source)).name}"
-    with progress() as bars, advancing(None if show_diff else bars, label, 100) as advance:
-
-        class Terminal(Watcher):
-            percent = 0
-
-            def saved(self, change: "Change") -> None:
-                if show_diff:
-                    _print_change(change)
-
-            def rejected(self, line: int, reason: str) -> None:
-                if show_diff:
-                    click.echo(f"! line {line}: {printable(reason)}")
-
-            def read(self, octets: int, of: int) -> None:
-                percent = 100 * octets // of if of else 100
-                advance(percent - self.percent)
-                self.percent = percent
-
-        yield Terminal()
-
-
-def _print_change(change: "Change") -> None:
-    after = change.after
-    click.echo(
-        f"{'~' if change.before else '+'} {after.kind}: {printable(_short(after.title))} ({printable(after.external_id)})"
-    )
-    for name in change.names if change.before else ():
-        old, new = (_short(str(_listed(getattr(item, name)))) for item in (change.before, after))
-        click.echo(f"    {name}: {printable(old)} -> {printable(new)}")
-
-
-def _print_report(report: "ItemsReport") -> None:
-    would = "would be " if report.dry_run else ""
-    repeated = f", {report.repeated} repeated in the feed" if report.repeated else ""
-    click.echo(
-        f"{report.added} {would}added, {report.changed} {would}changed, {report.unchanged} as they were, "
-        f"{report.rejected} rejected{repeated} ({report.format})"
-    )
-    if report.warning:
-        click.echo(f"germane: {report.source}: {printable(report.warning)}", err=True)
-    if report.rejects_file:
-        click.echo(f"germane: rejected ones are in {report.rejects_file}: mend them and import that file", err=True)

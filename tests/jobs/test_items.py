@@ -69,10 +69,26 @@ def test_a_dry_run_shows_the_difference_and_writes_nothing(
     assert code == 4
     assert "~ request: New (a)\n    title: One -> New\n" in out
     assert "+ news: Three (c)" in out
-    assert "! line 5: kind: 'nokind'" in out
+    assert "line 5: rejected: kind: 'nokind'" in out
     assert "1 would be added, 1 would be changed, 1 as they were, 1 rejected" in out
     assert state_of(sqlite_database, network) == [("a", "One"), ("b", "Two")]
     assert not list(tmp_path.glob("*rejected*"))
+    rows = json.loads(run("import", "items.csv", "--dry-run", "--json")[1])["rows"]
+    assert rows[0] == {"id": "c", "title": "Three", "outcome": "added", "changes": {}}
+    assert rows[1] == {"id": "a", "title": "New", "outcome": "changed", "changes": {"title": ["One", "New"]}}
+    assert (rows[2]["line"], rows[2]["outcome"]) == (5, "rejected")
+
+
+def test_the_difference_of_an_audience_names_its_facets(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("id,title,audience region\na,One,\n")
+    run("import", "items.csv")
+    (tmp_path / "items.csv").write_text("id,title,audience region\na,One,Wales;Kent\n")
+    assert "    audience:  -> region: Wales, Kent\n" in run("import", "items.csv", "--dry-run")[1]
+
+
+def test_rejected_rows_are_named_as_they_are_met(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("title,kind\nx,bad\n")
+    assert "line 2: rejected: kind: 'bad' is none of" in run("import", "items.csv")[2]
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
