@@ -88,7 +88,8 @@ def test_headings_start_at_the_third_level() -> None:
 def test_plain_text_keeps_the_shape_of_the_markdown() -> None:
     markdown = (
         "# Wanted\n\nHello *all*, [write](mailto:ann@example.org) or [read](https://example.org/r).\n\n"
-        "- one\n  - two\n    more\n- three\n\n  again\n\n3. c\n4. d\n\n> said\n> so\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n    code\n"
+        "- one\n  - two\n    more\n- three\n\n  again\n\n3. c\n4. d\n\n"
+        "> said\n> so\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n    code\n"
     )
     assert to_text(markdown) == (
         "Wanted\n\nHello all, write (ann@example.org) or read (https://example.org/r).\n\n"
