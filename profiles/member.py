@@ -56,6 +56,8 @@ class Preferences:
     urgent: bool = False
     language: str = ""
     """The language of the mail itself; empty means the first of the profile's languages, then the network's."""
+    learn_from_opened: bool = False
+    """Whether the items that a member opened may teach something about them; they must have said so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ DIGEST_ITEM = tables.DigestItem.__table__  # type: ignore[attr-defined]
 LEFT_OUT = tables.LeftOut.__table__  # type: ignore[attr-defined]
 ITEM = tables.Item.__table__  # type: ignore[attr-defined]
 OUTBOX = tables.Outbox.__table__  # type: ignore[attr-defined]
+FEEDBACK = tables.Feedback.__table__  # type: ignore[attr-defined]
+LEARNED = tables.LearnedTerm.__table__  # type: ignore[attr-defined]
+FORGOTTEN = tables.ForgottenTerm.__table__  # type: ignore[attr-defined]
 DELIVERY = tables.Delivery.__table__  # type: ignore[attr-defined]
 
 HIDDEN = frozenset({"id", "network_id", "member_id", "edition_id", "digest_id", "outbox_id", "item_id"})
@@ -29,6 +32,9 @@ def everything_about(connection: Connection, member_key: int) -> dict[str, Any]:
     chosen = select(DIGEST_ITEM, ITEM.c.title, ITEM.c.kind, ITEM.c.public_id, EDITION.c.slot)
     left_out = select(LEFT_OUT, ITEM.c.title, ITEM.c.kind, ITEM.c.public_id, EDITION.c.slot)
     deliveries = select(DELIVERY, OUTBOX.c.message_id).join(OUTBOX).where(OUTBOX.c.member_id == member_key)
+    feedback = select(FEEDBACK, ITEM.c.title, ITEM.c.public_id).join(ITEM, ITEM.c.id == FEEDBACK.c.item_id)
+    learned = select(LEARNED.c.label, LEARNED.c.weight).where(LEARNED.c.member_id == member_key)
+    forgotten = select(FORGOTTEN).where(FORGOTTEN.c.member_id == member_key)
     return {
         "member": _rows(connection, one)[0],
         "consent": _rows(connection, select(CONSENT).where(CONSENT.c.member_id == member_key).order_by(CONSENT.c.id)),
@@ -49,6 +55,11 @@ def everything_about(connection: Connection, member_key: int) -> dict[str, Any]:
             .where(DIGEST.c.member_id == member_key)
             .order_by(LEFT_OUT.c.digest_id, LEFT_OUT.c.item_id),
         ),
+        "feedback": _rows(
+            connection, feedback.where(FEEDBACK.c.member_id == member_key).order_by(FEEDBACK.c.at, FEEDBACK.c.id)
+        ),
+        "learned": _rows(connection, learned.order_by(LEARNED.c.rank)),
+        "forgotten": _rows(connection, forgotten.order_by(FORGOTTEN.c.at)),
         "messages": _rows(connection, select(OUTBOX).where(OUTBOX.c.member_id == member_key).order_by(OUTBOX.c.id)),
         "deliveries": _rows(connection, deliveries.order_by(DELIVERY.c.id)),
     }

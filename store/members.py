@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, Text, bindparam, cast, func, literal,
 from profiles.address import erased_key, normalise
 from profiles.joining import DEFAULTS, Decision, Entry, decide
 from profiles.member import GONE, Member, Preferences, Profile, Status
-from store import tables
+from store import feedback, tables
 from store.database import Database, StoreError, insert_rows
 from store.identifiers import new_public_id
 
@@ -204,6 +204,7 @@ def erase(connection: Connection, key: int, now: datetime, secret: bytes, basis:
     connection.execute(update(DIGEST_ITEM).where(DIGEST_ITEM.c.member_id == key).values(reason=[]))
     sent = select(OUTBOX.c.id).where(OUTBOX.c.member_id == key)
     connection.execute(update(DELIVERY).where(DELIVERY.c.outbox_id.in_(sent)).values(reply=""))
+    feedback.erase(connection, key)
     _record(connection, [(key, "left", basis, "", now)])
     return True
 
@@ -277,7 +278,6 @@ def _known(
     connection: Connection, network_key: int, entries: Sequence[Entry], secret: bytes | None
 ) -> dict[str, dict[str, Any]]:
     """Who of the entries is stored, by address key, with id, left_at and every field; rows are locked where that is needed."""
-    _plan_anew(connection)
     keys = {entry.address.key: entry.address.key for entry in entries}
     if secret is not None:
         keys |= {erased_key(key, secret): key for key in list(keys)}
@@ -291,12 +291,6 @@ def _known(
             found.where(TABLE.c.address_key.in_(asked[start : start + ASKED_AT_ONCE]))
         ).mappings()
     }
-
-
-def _plan_anew(connection: Connection) -> None:
-    """PostgreSQL would keep the plan that was good while the table was empty: reading all of it for every batch."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
 def _insert_members(

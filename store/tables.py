@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -15,15 +16,19 @@ from sqlalchemy import (
     MetaData,
     Text,
     UniqueConstraint,
+    false,
+    text,
 )
 from sqlmodel import Field, SQLModel
 
 from digest.items import KINDS, STATES
+from profiles.feedback import OPPOSITES, VERDICTS
 from profiles.member import CADENCES, ROLES, STATUSES
 from store.types import Lines, UtcDateTime
 
 EDITION_STATES = ("opened", "composed", "released", "finished")
 DIGEST_STATES = ("planned", "composed", "skipped")
+FEEDBACK_ENDS = ("", "replaced", "undone", "forgotten")
 OUTBOX_STATES = ("planned", "claimed", "handed_over", "deferred", "refused", "uncertain", "cancelled")
 
 Key = BigInteger().with_variant(Integer, "sqlite")
@@ -40,8 +45,17 @@ metadata: MetaData = SQLModel.metadata
 
 
 def _one_of(column: str, words: tuple[str, ...]) -> CheckConstraint:
+    return CheckConstraint(_among(column, words), name=column)
+
+
+def _among(column: str, words: tuple[str, ...]) -> str:
     listed = ", ".join(f"'{word}'" for word in words)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
+    return f"{column} IN ({listed})"
+
+
+def _only_one(name: str, *columns: str, where: str) -> Index:
+    """Unique among the rows that a condition picks."""
+    return Index(name, *columns, unique=True, sqlite_where=text(where), postgresql_where=text(where))
 
 
 def _key() -> Any:
@@ -127,6 +141,7 @@ class Member(SQLModel, table=True):
     paused_until: date | None = None
     urgent: bool = False
     language: str = ""
+    learn_from_opened: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
     joined_at: datetime = _time(nullable=False)
     left_at: datetime | None = _time()
     updated_at: datetime = _time(nullable=False)
@@ -280,6 +295,61 @@ class LeftOut(SQLModel, table=True):
     reason: str
     score: float
     match: float
+
+
+class Feedback(SQLModel, table=True):
+    """A member's word on an item. A row stands until `ended` says why it does not any more; rows are kept as history."""
+
+    __table_args__: ClassVar[Any] = (
+        _one_of("verdict", VERDICTS),
+        _one_of("ended", FEEDBACK_ENDS),
+        _only_one("uq_feedback_standing", "member_id", "item_id", "verdict", where="ended = ''"),
+        _only_one(
+            "uq_feedback_opposites", "member_id", "item_id", where=f"ended = '' AND {_among('verdict', OPPOSITES)}"
+        ),
+        Index("ix_feedback_item_id", "item_id"),
+        Index("ix_feedback_edition_id", "edition_id"),
+        Index("ix_feedback_member_id_item_id", "member_id", "item_id"),
+    )
+
+    id: int | None = _key()
+    member_id: int = _to("member")
+    item_id: int = _to("item")
+    edition_id: int | None = Field(
+        default=None, sa_column=Column(Key, ForeignKey("edition.id", ondelete="SET NULL"), nullable=True)
+    )
+    """The edition that sent the item to the member; None when none did."""
+    verdict: str
+    at: datetime = _time(nullable=False)
+    source: str = ""
+    """Where it was said: the mail page, an import with its file name, the command line."""
+    ended: str = ""
+    """replaced by a later word, undone, or forgotten with everything else; empty while it stands."""
+    ended_at: datetime | None = _time()
+
+
+class LearnedTerm(SQLModel, table=True):
+    """A term that feedback taught about a member, as of the last edition that considered them; heaviest first."""
+
+    __tablename__: ClassVar[Any] = "learned_term"
+
+    member_id: int = _to("member", primary_key=True)
+    rank: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    label: str
+    weight: float
+    """Its part of what was learned, below 0 where less of it is wanted; all weights of a member have length 1."""
+    items: list[int] = Field(sa_column=Column(JSON, nullable=False))
+    """Keys of the items it came from, those that taught most first."""
+
+
+class ForgottenTerm(SQLModel, table=True):
+    """A term that a member wants not to be learned, in the words in which it was shown to them."""
+
+    __tablename__: ClassVar[Any] = "forgotten_term"
+
+    member_id: int = _to("member", primary_key=True)
+    label: str = Field(sa_column=Column(Text, primary_key=True))
+    at: datetime = _time(nullable=False)
 
 
 class Outbox(SQLModel, table=True):

@@ -4,8 +4,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
-from store import members, tables
+from store import feedback, members, tables
 from store.access import everything_about
+from store.feedback import Word
 from tests import builders
 from tests.builders import NOW
 
@@ -35,6 +36,9 @@ def fill(connection, key, edition, items):
     )
     left = {"digest_id": digest, "item_id": items[1], "reason": f"canary-left-{key}", "score": 0.1, "match": 20.0}
     connection.execute(insert(tables.LeftOut.__table__).values(**left))
+    feedback.record(connection, [Word(key, items[0], "more", NOW, f"canary-feedback-{key}")])
+    feedback.write_learned(connection, edition, (key, key), [(key, 1, f"canary-learned-{key}", 0.5, [items[0]])])
+    feedback.forget(connection, key, f"canary-forgotten-{key}", NOW)
     sent = {"outbox_id": outbox, "attempt": 1, "at": NOW + timedelta(hours=1), "outcome": "handed_over"}
     rest = {"code": 250, "enhanced_status": "2.0.0", "reply": f"canary-reply-{key}", "route": "", "elapsed_ms": 1}
     connection.execute(insert(tables.Delivery.__table__).values(**sent, **rest))
@@ -42,13 +46,13 @@ def fill(connection, key, edition, items):
 
 def test_what_is_held_in_every_table_is_in_the_file_and_nobody_elses(held):
     text = json.dumps(held)
-    for word in ("name", "consent", "reason", "left", "reply"):
+    for word in ("name", "consent", "reason", "left", "reply", "feedback", "learned", "forgotten"):
         assert f"canary-{word}-1" in text
         assert f"canary-{word}-2" not in text
 
 
 def test_every_table_that_names_a_member_has_its_part(held):
-    named = {"digest", "digest_item", "consent", "outbox"}
+    named = {"digest", "digest_item", "consent", "outbox", "feedback", "learned_term", "forgotten_term"}
     assert named == {t.name for t in tables.metadata.sorted_tables if "member_id" in t.c}
     assert [name for name in held if held[name]] == list(held)
     assert held["items_sent"][0]["title"] == "canary-item-1"
