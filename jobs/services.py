@@ -65,13 +65,14 @@ def smtp_route(settings: Settings) -> "SmtpRoute":
 
 
 def process_name() -> str:
-    """host:pid, by which a claim names its owner."""
-    return f"{platform.node()}:{os.getpid()}"
+    """host:pid:start, by which a claim names its owner. The start tells a process from a later one with the same number,
+    which in a container is the usual case."""
+    return f"{platform.node()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def process_is_gone(name: str) -> bool:
     """True when `name` is a process of this host that does not run any more; of another host's nothing is known."""
-    host, _, pid = name.rpartition(":")
+    host, pid, started, *_ = (*name.rsplit(":", 2), "", "")
     if host != platform.node() or not pid.isdecimal():
         return False
     try:
@@ -79,5 +80,14 @@ def process_is_gone(name: str) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError:
-        return False
-    return False
+        pass
+    return _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    """When the process started, in clock ticks since the machine did; empty where the system does not tell (proc(5))."""
+    try:
+        line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return line.rpartition(")")[2].split()[19]
