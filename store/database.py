@@ -155,7 +155,8 @@ def _engine(url: str, wait_s: float) -> Engine:
 def _options(backend: str, wait_s: float) -> dict[str, Any]:
     if backend == "sqlite":
         return {"connect_args": {"timeout": wait_s, "check_same_thread": False}}
-    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+    # A plan that PostgreSQL kept from when a table was empty reads the whole of it once it is full: plan each time anew.
+    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10, "prepare_threshold": None}}
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
