@@ -32,7 +32,11 @@ def demo(folder: Path) -> None:
     from delivery.sink import MailFolder, Sink, running
     from jobs.services import EXAMPLE, wall_clock
 
-    _clear(folder)
+    try:
+        _clear(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.BadParameter(f"{folder}: {error.strerror}; name another", param_hint="--folder") from None
     today = wall_clock().date()
     with running(Sink(MailFolder(folder / "mail"))) as sink:
         config = _configure(folder, sink.port)

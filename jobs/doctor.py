@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from jobs.services import Services
     from store.networks import Network
 
-LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -53,6 +51,7 @@ def _sign(finding: Finding) -> str:
 
 def _examine(config: Path | None, no_smtp: bool) -> Iterator[Finding]:
     from jobs.services import open_services
+    from store.database import StoreError
 
     try:
         settings = load_settings(config)
@@ -60,7 +59,11 @@ def _examine(config: Path | None, no_smtp: bool) -> Iterator[Finding]:
         yield Finding("configuration", "problem", str(error), "mend it and run `germane doctor` again")
         return
     yield Finding("configuration", "ok", "every key is known and possible")
-    services = open_services(config, settings=settings, check=False)
+    try:
+        services = open_services(config, settings=settings, check=False)
+    except StoreError as error:
+        yield Finding("database", "problem", "database.url", str(error))
+        return
     yield from _secrets(services)
     yield _base_url(settings)
     database_works = _database(services)
@@ -98,7 +101,7 @@ def _database(services: "Services") -> Finding:
     from store import schema
     from store.database import StoreError
 
-    url = services.database.engine.url.render_as_string(hide_password=True)
+    url = str(services.database)
     try:
         schema.check(services.database)
         with services.database.writing() as connection:
@@ -151,9 +154,9 @@ def _sender(network: "Network") -> Finding | None:
 
 
 def _list_id(network: "Network") -> Finding | None:
-    import re
+    from jobs.networks import is_list_id
 
-    if re.fullmatch(rf"{LABEL}(\.{LABEL})+", network.list_id) and len(network.list_id) <= 255:
+    if is_list_id(network.list_id):
         return None
     advice = f"germane networks set {network.slug} --list-id NAME.YOUR.DOMAIN"
     return Finding(network.slug, "problem", f"list_id {network.list_id!r} is not a domain name (RFC 2919)", advice)

@@ -16,6 +16,7 @@ from jobs.services import Services
 from profiles.member import Preferences, Profile
 from profiles.standing import why_no_mail
 from store import editions, items, topics
+from store.database import StoreError
 from store.editions import Decided, Edition, PlannedDigest
 from store.networks import Network
 
@@ -62,7 +63,7 @@ def fit_edition(
         known = topics.load(connection, network.key)
         past = items.background(connection, network.key, as_of, settings["background_items"])
     past = past[::-1]
-    space = VectorSpace.from_bytes(model) if model else _fitted(past, chosen, known)
+    space = _restored(model) if model else _fitted(past, chosen, known)
     default, kinds = settings["threshold"], settings["kind_thresholds"]
     return Fitted(
         items=chosen,
@@ -75,6 +76,16 @@ def fit_edition(
         language=network.language,
         candidates=settings["candidates"],
     )
+
+
+def _restored(model: bytes) -> VectorSpace:
+    try:
+        return VectorSpace.from_bytes(model)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"the vectors stored with this edition cannot be read ({type(error).__name__}); "
+            "finish it with the version of Germane that opened it"
+        ) from error
 
 
 def _fitted(past: list[Any], chosen: list[Any], known: list[Any]) -> VectorSpace:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The figures behind one pair. `terms` are (term, weight, source); their weights sum to `score`."""
+    """The figures behind one pair. `terms` are (term, weight), heaviest first; `score` is their sum, or 0 if that is less."""
 
     member: str
     item: str
     edition: str
-    terms: list[tuple[str, float, str]]
+    terms: list[tuple[str, float]]
     score: float
     match: float
     threshold: float
@@ -123,9 +123,11 @@ def _outcome(services: "Services", edition: "Edition | None", member: "PlannedDi
 
 
 def _print(result: Explanation) -> None:
-    shown = [(term, f"{weight:.4f}", source) for term, weight, source in result.terms if abs(weight) >= 5e-5]
-    print_table(f"{result.member} and “{result.item}”", ("term", "weight", "from"), shown, right=(1,))
-    click.echo(f"sum of all {len(result.terms)} terms = score {sum(w for _, w, _ in result.terms):.4f}")
+    shown = [(term, f"{weight:.4f}") for term, weight in result.terms if abs(weight) >= 5e-5]
+    print_table(f"{result.member} and “{result.item}”", ("term", "weight"), shown, right=(1,))
+    total = sum(weight for _, weight in result.terms)
+    less = "" if total >= 0 else f"; less than nothing counts as {result.score:.4f}"
+    click.echo(f"sum of all {len(result.terms)} terms = score {total:.4f}{less}")
     passes = "at or above" if result.match >= result.threshold else "below"
     click.echo(f"match {result.match:.0f} of 100, {passes} the threshold of {result.threshold:.0f}")
     click.echo(f"edition {result.edition}: {result.outcome}")
@@ -136,8 +138,8 @@ def _plain(result: Explanation) -> dict[str, Any]:
         "member": result.member,
         "item": result.item,
         "edition": result.edition,
-        "terms": [{"term": term, "weight": weight, "from": source} for term, weight, source in result.terms],
-        "sum": sum(weight for _, weight, _ in result.terms),
+        "terms": [{"term": term, "weight": weight} for term, weight in result.terms],
+        "sum": sum(weight for _, weight in result.terms),
         "score": result.score,
         "match": result.match,
         "threshold": result.threshold,

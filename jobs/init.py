@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from jobs.settings import CONFIG_FILE, render_config
+from jobs.settings import CONFIG_FILE, SettingsError, render_config
 
 
 @click.command()
@@ -19,9 +19,16 @@ def init(config: Path | None) -> None:
 
     file = config or Path(CONFIG_FILE)
     if not file.exists():
-        file.write_text(render_config(), encoding="utf-8")
+        _write(file)
         click.echo(f"{file}: written, with every setting at its default")
     services = open_services(config, check=False)
     schema.upgrade(services.database)
-    click.echo(f"{services.settings.database.url}: tables are those of this version")
+    click.echo(f"{services.database}: tables are those of this version")
     click.echo("Next: germane networks add SLUG --name NAME --sender-address ADDRESS, then germane doctor")
+
+
+def _write(file: Path) -> None:
+    try:
+        file.write_text(render_config(), encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be written: {error.strerror}; make the folder, or name another") from None

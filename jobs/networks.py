@@ -1,5 +1,6 @@
 """`germane networks`: the communities of this installation."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import click
 
 from jobs.terminal import as_json_option, print_json, print_table
 
+LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -27,6 +29,43 @@ def _time_zone(_ctx: click.Context, _option: click.Parameter, value: str | None)
         except (KeyError, ValueError, OSError):
             raise click.BadParameter(f"{value!r} is not a time zone; write it like Europe/London") from None
     return value
+
+
+def _slug(_ctx: click.Context, _option: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value) or len(value) > 63:
+        raise click.BadParameter(
+            f"{value!r} is no short name; use small letters, digits and hyphens, like breathe-well"
+        )
+    return value
+
+
+def _language(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[a-z]{2,3}", value):
+        raise click.BadParameter(f"{value!r} is not a language code; write it like en")
+    return value
+
+
+def _list_id(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not is_list_id(value):
+        raise click.BadParameter(f"{value!r} is not a domain name; write it like news.your-domain.org (RFC 2919)")
+    return value
+
+
+def is_list_id(value: str) -> bool:
+    """Whether it is a domain name of at least two labels and at most 255 characters (RFC 2919 section 2)."""
+    return len(value) <= 255 and re.fullmatch(rf"{LABEL}(\.{LABEL})+", value) is not None
+
+
+def _needed(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """One line, if given; and then not an empty one."""
+    line = _one_line(_ctx, _option, value)
+    if line == "":
+        raise click.BadParameter("it must not be empty")
+    return line
+
+
+def _needed_address(_ctx: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    return _address(_ctx, _option, _needed(_ctx, _option, value))
 
 
 def _time(_ctx: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -55,17 +94,17 @@ def _one_line(_ctx: click.Context, _option: click.Parameter, value: str | None) 
 
 def _settable(command: Callable[..., None]) -> Callable[..., None]:
     options = [
-        click.option("--name", callback=_one_line, help="Its name, as members read it."),
+        click.option("--name", callback=_needed, help="Its name, as members read it."),
         click.option("--description", callback=_one_line, help="What it is for, in a sentence."),
-        click.option("--language", help="Its main language, as a two-letter code."),
+        click.option("--language", callback=_language, help="Its main language, as a two-letter code."),
         click.option("--time-zone", callback=_time_zone, help="Such as Europe/London."),
         click.option("--weekday", type=click.Choice(WEEKDAYS), help="The day of the weekly edition."),
         click.option("--at", callback=_time, metavar="HH:MM", help="The time of the weekly edition."),
         click.option("--sender-name", callback=_one_line, help="Who the mails are from."),
-        click.option("--sender-address", callback=_address, help="The address the mails are from."),
+        click.option("--sender-address", callback=_needed_address, help="The address the mails are from."),
         click.option("--reply-to", callback=_address, help="Where answers go; default: the sender's address."),
         click.option("--postal-address", callback=_one_line, help="Shown at the foot of each mail."),
-        click.option("--list-id", callback=_one_line, help="A name of your domain that stays for ever (RFC 2919)."),
+        click.option("--list-id", callback=_list_id, help="A name of your domain that stays for ever (RFC 2919)."),
         click.option("--items-per-digest", type=click.IntRange(1, 50), help="Most items in one digest."),
     ]
     for option in reversed(options):
@@ -74,7 +113,7 @@ def _settable(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @networks.command("add")
-@click.argument("slug")
+@click.argument("slug", callback=_slug)
 @_settable
 @click.pass_obj
 def add(config: Path | None, /, slug: str, **given: Any) -> None:

@@ -11,6 +11,7 @@ import click
 from jobs.terminal import advancing, as_json_option, network_option, print_bars, print_json, print_table, progress
 
 if TYPE_CHECKING:
+    from jobs.send import SendReport
     from jobs.services import Services
     from store.editions import Counts, Edition
     from store.networks import Network
@@ -31,10 +32,36 @@ WORDS = {
 class EditionBusy(click.ClickException):
     """Another process is composing this edition."""
 
+    def __init__(self, slot: str, owner: str, lease_s: float) -> None:
+        self.slot = slot
+        super().__init__(
+            f"edition {slot} is being composed by {owner or 'another process'}; wait for it, "
+            f"or at most {lease_s:.0f} s if that process is gone, and run the command again"
+        )
+
+
+class Moment(click.ParamType[datetime]):
+    """A time as ISO 8601 writes it, with or without a zone, in years that calendars of members can show."""
+
+    name = "iso-time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            moment = datetime.min
+        if not 1990 <= moment.year <= 2200:
+            self.fail(f"{value!r} is not a time; write it like 2026-11-16T07:30 or 2026-11-16T07:30+01:00", param, ctx)
+        return moment
+
 
 @dataclass(frozen=True)
 class RunReport:
-    """What came of a run. `reach` has (kind, title, digests it is in) for each item; `sizes` counts digests by items."""
+    """What came of a run. `reach` has (kind, title, digests it is in) for each item; `sizes` counts digests by items.
+
+    `busy` says who composes the edition at this time; `complete` is whether all that was due was handed over or rightly
+    cancelled.
+    """
 
     network: str
     slot: str
@@ -49,6 +76,8 @@ class RunReport:
     sizes: dict[int, int] = field(default_factory=dict)
     reach: list[tuple[str, str, int]] = field(default_factory=list)
     mail_server_problem: str = ""
+    busy: str = ""
+    complete: bool = True
 
     @property
     def median_items(self) -> int:
@@ -63,8 +92,9 @@ class RunReport:
 
 @click.command()
 @network_option
-@click.option("--at", type=click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d"]),
-              help="Compose as if it were this moment (the network's time zone unless it names one).")  # fmt: skip
+@click.option(
+    "--at", type=Moment(), help="Compose as if it were this moment (the network's time zone unless it names one)."
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; write and send nothing.")
 @click.option("--no-send", is_flag=True, help="Compose only; `germane send` or `germane serve` sends it.")
 @as_json_option
@@ -82,16 +112,23 @@ def run(config: Path | None, slug: str, at: datetime | None, dry_run: bool, no_s
         chosen = [networks.find(connection, slug)] if slug else networks.every(connection)
     if not chosen:
         raise click.ClickException("there is no network yet; `germane networks add` makes one")
-    reports = []
     with progress() as bars:
-        for network in chosen:
-            moment = _moment(at, network, services.now())
-            if dry_run:
-                reports.append(rehearse(services, network, at=moment, progress=bars))
-            else:
-                reports.append(run_edition(services, network, at=moment, send=not no_send, progress=bars))
+        reports = [_run_one(services, network, at, dry_run, not no_send, bars) for network in chosen]
     _print(reports, as_json, dry_run)
     _exit(reports, dry_run, no_send)
+
+
+def _run_one(
+    services: "Services", network: "Network", at: datetime | None, dry_run: bool, send: bool, bars: Any
+) -> RunReport:
+    """One network's report. An edition that another process is composing does not keep the next network waiting."""
+    moment = _moment(at, network, services.now())
+    if dry_run:
+        return rehearse(services, network, at=moment, progress=bars)
+    try:
+        return run_edition(services, network, at=moment, send=send, progress=bars)
+    except EditionBusy as busy:
+        return RunReport(network.slug, busy.slot, "busy", busy=busy.message, complete=False)
 
 
 def run_edition(
@@ -108,50 +145,77 @@ def run_edition(
     Raises EditionBusy while another live process holds the edition, and TemplateError before anything is composed.
     """
     from digest.slots import week_of
-    from jobs.edition import compose_edition, open_edition
-    from jobs.press import press_for
+    from jobs.edition import open_edition
     from jobs.services import process_name
-    from store import editions, topics
+    from store import editions
+    from store.editions import NotMine
 
-    assert services.secret_key
-    with services.database.reading() as connection:
-        press_for(services, network, topics.load(connection, network.key))
+    _ = services.secret_key  # raises where it is missing, before anything is composed
+    _check_templates(services, network)
     slot = slot or week_of(at, network.time_zone)
     open_edition(services, network, slot, at)
-    with services.database.reading() as connection:
-        edition = editions.find(connection, network.key, slot)
-        assert edition is not None
-    if edition.state == "finished":
-        return report_on(services, network, edition, nothing_to_do=True)
-    owner = process_name()
-    _claim(services, edition, owner)
+    owner, lease_s = process_name(), services.settings.schedule.lease_s
+    edition = _claimed(services, network, slot, owner)
+    if edition is None:
+        return report_on(services, network, _stored(services, network, slot), nothing_to_do=True)
     try:
-        if edition.state == "opened":
-            with _bar(progress, services, edition) as advance:
-                compose_edition(services, network, edition, owner, advance)
-            _move(services, edition, owner, "opened", "composed")
-        _release(services, edition, owner)
-        problem = _send(services, edition, progress) if send else ""
+        _compose(services, network, edition, owner, progress)
+        sent = _send(services, edition, progress) if send else None
         with services.database.writing() as connection:
             editions.settle(connection, edition.key, services.now())
+    except NotMine as error:
+        raise EditionBusy(slot, _stored(services, network, slot).owner, lease_s) from error
     finally:
         with services.database.writing() as connection:
             editions.give_back(connection, edition.key, owner)
-    return report_on(services, network, edition, problem=problem)
+    return report_on(services, network, edition, sent=sent)
 
 
-def _claim(services: "Services", edition: "Edition", owner: str) -> None:
+def _check_templates(services: "Services", network: "Network") -> None:
+    from jobs.press import press_for
+    from store import topics
+
+    with services.database.reading() as connection:
+        known = topics.load(connection, network.key)
+    press_for(services, network, known)
+
+
+def _stored(services: "Services", network: "Network", slot: str) -> "Edition":
+    from store import editions
+
+    with services.database.reading() as connection:
+        edition = editions.find(connection, network.key, slot)
+    assert edition is not None
+    return edition
+
+
+def _claimed(services: "Services", network: "Network", slot: str, owner: str) -> "Edition | None":
+    """The edition as it was when we took it, or None when it is finished. Raises EditionBusy."""
     from jobs.services import process_is_gone
     from store import editions
 
     now, lease_s = services.now(), services.settings.schedule.lease_s
+    before = _stored(services, network, slot)
     with services.database.writing() as connection:
-        if editions.claim(connection, edition, owner, now, lease_s, dead=process_is_gone(edition.owner)):
-            return
-    raise EditionBusy(
-        f"edition {edition.slot} is being composed by {edition.owner or 'another process'}; wait for it, "
-        f"or at most {lease_s:.0f} s if that process is gone, and run the command again"
-    )
+        taken = editions.claim(connection, before, owner, now, lease_s, dead=process_is_gone(before.owner))
+    found = _stored(services, network, slot)
+    if found.state == "finished":
+        return None
+    if not taken:
+        raise EditionBusy(slot, found.owner, lease_s)
+    return found
+
+
+def _compose(services: "Services", network: "Network", edition: "Edition", owner: str, progress: Any) -> None:
+    """Decide what is still planned, and let the senders have it; an edition released before a crash stays so."""
+    from jobs.edition import compose_edition
+
+    if edition.state == "opened":
+        with _bar(progress, services, edition) as advance:
+            compose_edition(services, network, edition, owner, advance)
+        _move(services, edition, owner, "opened", "composed")
+    if edition.state != "released":
+        _move(services, edition, owner, "composed", "released")
 
 
 def _move(services: "Services", edition: "Edition", owner: str, before: str, after: str) -> None:
@@ -161,16 +225,10 @@ def _move(services: "Services", edition: "Edition", owner: str, before: str, aft
         editions.move(connection, edition.key, owner, before, after)
 
 
-def _release(services: "Services", edition: "Edition", owner: str) -> None:
-    """Let the senders have a composed edition; one that was released before a crash stays so."""
-    if edition.state != "released":
-        _move(services, edition, owner, "composed", "released")
-
-
-def _send(services: "Services", edition: "Edition", progress: Any) -> str:
+def _send(services: "Services", edition: "Edition", progress: Any) -> "SendReport":
     from jobs.send import send_due
 
-    return send_due(services, edition=edition.key, progress=progress).mail_server_problem
+    return send_due(services, edition=edition.key, progress=progress)
 
 
 def _bar(progress: Any, services: "Services", edition: "Edition") -> Any:
@@ -182,8 +240,14 @@ def _bar(progress: Any, services: "Services", edition: "Edition") -> Any:
 
 
 def report_on(
-    services: "Services", network: "Network", edition: "Edition", *, nothing_to_do: bool = False, problem: str = ""
+    services: "Services",
+    network: "Network",
+    edition: "Edition",
+    *,
+    nothing_to_do: bool = False,
+    sent: "SendReport | None" = None,
 ) -> RunReport:
+    """What came of an edition so far, and of handing it over just now."""
     from store import editions, items
 
     with services.database.reading() as connection:
@@ -208,7 +272,8 @@ def report_on(
         skipped=skipped,
         sizes=sizes,
         reach=[(titles[key].kind, titles[key].title, n) for key, n in reaches if key in titles],
-        mail_server_problem=problem,
+        mail_server_problem=sent.mail_server_problem if sent else "",
+        complete=sent.complete if sent else True,
     )
 
 
@@ -220,6 +285,7 @@ def rehearse(services: "Services", network: "Network", *, at: datetime, progress
     from jobs.edition import decide, edition_settings, fit_edition
     from store import editions, items
 
+    _check_templates(services, network)
     settings = edition_settings(services, network)
     slot = week_of(at, network.time_zone)
     with services.database.reading() as connection:
@@ -266,11 +332,13 @@ def _moment(at: datetime | None, network: "Network", now: datetime) -> datetime:
 def _exit(reports: list[RunReport], dry_run: bool, no_send: bool) -> None:
     from jobs.cli import MAIL_SERVER, PARTLY
 
-    problems = [report.mail_server_problem for report in reports if report.mail_server_problem]
-    if problems:
-        click.echo(f"germane: {problems[0]}", err=True)
+    for problem in dict.fromkeys(report.busy or report.mail_server_problem for report in reports):
+        if problem:
+            click.echo(f"germane: {problem}", err=True)
+    if any(report.mail_server_problem for report in reports):
         raise click.exceptions.Exit(MAIL_SERVER)
-    if not dry_run and not no_send and any(report.state != "finished" for report in reports):
+    unfinished = any(report.state != "finished" for report in reports) and not no_send and not dry_run
+    if unfinished or any(not report.complete for report in reports):
         raise click.exceptions.Exit(PARTLY)
 
 
@@ -281,7 +349,7 @@ def _print(reports: list[RunReport], as_json: bool, dry_run: bool) -> None:
     for report in reports:
         if report.nothing_to_do:
             click.echo(f"{report.network} {report.slot}: finished already; nothing to do")
-        else:
+        elif not report.busy:
             print_report(report)
     if dry_run:
         click.echo("A rehearsal: nothing was written and nothing was sent.")

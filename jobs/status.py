@@ -61,6 +61,9 @@ def _facts(connection: "Connection", network: "Network", edition: "Edition") -> 
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        click.echo("There is no edition yet; `germane run --dry-run` shows what the first would be")
+        return
     columns = (
         "network",
         "slot",

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, l
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store import tables
-from store.database import insert_rows
+from store.database import StoreError, insert_rows
 from store.identifiers import new_public_id
 
 EDITION = tables.Edition.__table__  # type: ignore[attr-defined]
@@ -238,12 +238,12 @@ def save_model(connection: Connection, edition_key: int, model: bytes) -> None:
 
 
 def load_model(connection: Connection, edition_key: int) -> bytes | None:
-    """The stored vector space, or None when the edition has none yet. Raises ValueError when it was damaged."""
+    """The stored vector space, or None when the edition has none yet. Raises StoreError when it was damaged."""
     row = connection.execute(select(MODEL.c.model, MODEL.c.sha256).where(MODEL.c.edition_id == edition_key)).first()
     if row is None:
         return None
     if sha256(row.model).hexdigest() != row.sha256:
-        raise ValueError(f"the stored model of edition {edition_key} does not match its checksum")
+        raise StoreError(f"the stored model of edition {edition_key} does not match its checksum; put a backup back")
     return bytes(row.model)
 
 

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from store import editions
-from store.database import Database
+from store.database import Database, StoreError
 from store.editions import Counts, Decided, Edition, NotMine
 from tests.builders import NOW, stored_item, stored_member, stored_network
 
@@ -208,7 +208,7 @@ def test_the_model_comes_back_as_it_was_and_damage_is_noticed(scene: Scene) -> N
         editions.save_model(connection, scene.edition.key, b"model")
         assert editions.load_model(connection, scene.edition.key) == b"model"
         connection.execute(update(editions.MODEL).values(model=b"other"))
-        with pytest.raises(ValueError, match="checksum"):
+        with pytest.raises(StoreError, match="checksum"):
             editions.load_model(connection, scene.edition.key)
 
 
