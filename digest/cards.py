@@ -82,6 +82,11 @@ def card(item: Item, place: Place, translation: Translation) -> Card:
     )
 
 
+def feedback_url(place: Place, token: str) -> str:
+    """The page on which a member says what they think of an item; empty without a token."""
+    return f"{place.base_url}/feedback/{token}" if token else ""
+
+
 def line(text: str) -> str:
     """One clean line; html tags that came along with a text are dropped, as they would be shown and not obeyed."""
     return one_line(_MARKUP.sub(" ", _PRIVATE.sub(" ", text)))

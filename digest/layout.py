@@ -19,7 +19,7 @@ WORDS = frozenset({"_", "ngettext", "masthead", "language", "direction"})
 VALUES: dict[str, frozenset[str]] = {
     FRAME: WORDS | {"subject", "lead", "body", "leave_url", "preferences_url"},
     SECTION: WORDS | {"kind", "heading"},
-    CARD: WORDS | {"card", "why"},
+    CARD: WORDS | {"card", "why", "feedback_url"},
     "digest.subject": WORDS | {"subject"},
 }
 

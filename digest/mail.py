@@ -48,6 +48,8 @@ class Entry:
     item: Item
     match: float
     terms: tuple[tuple[str, str], ...]
+    feedback_token: str = ""
+    """Signed for this member and item; without one the mail has no feedback links."""
 
 
 class MailParts(NamedTuple):

@@ -125,7 +125,7 @@ class DigestPress:
         for language in self._translations:
             recipient = Recipient("nobody@example.org", "Nobody", language, "t" * 42, "t" * 42)
             for items in _trial_items():
-                entries = [Entry(item, 50.0, (("trial & <error> " * 9, "stated"),)) for item in items]
+                entries = [Entry(item, 50.0, (("trial & <error> " * 9, "stated"),), "t" * 58) for item in items]
                 message = self.message(recipient, entries, "<trial@example.org>", date)
                 _compare(message, self.parts(recipient, entries))
         self._sheets.clear()
@@ -138,8 +138,8 @@ def _compare(message: bytes, plain: MailParts) -> None:
         if part.get_content().split() != expected.split():
             ending = "txt" if part.get_content_subtype() == "plain" else "html"
             raise TemplateError(
-                f"email/digest*.{ending}: subject, lead, why, leave_url and preferences_url can only be written out as they are"
-                " (in the text with the filter `wrap` and no other), because they are filled in when the message is joined"
+                f"email/digest*.{ending}: subject, lead, why, feedback_url, leave_url and preferences_url can only be written out as"
+                " they are (in the text with the filter `wrap` and no other), because they are filled in when the message is joined"
             )
 
 

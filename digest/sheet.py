@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from urllib.parse import quote
 
 from digest import cards, mime
 from digest.cards import Card, Place
 from digest.items import KINDS, Item, Kind
 from digest.layout import CARD, FRAME, SECTION, Layout
 from digest.mail import Entry, Masthead
-from digest.pieces import Plate, Printed, cut, inline, slot
+from digest.pieces import Plate, Printed, cut, filled, inline, slot
 from digest.subject import subject
 from digest.translation import Translation
 
@@ -34,7 +35,7 @@ class Sheet:
             "direction": translation.direction,
         }
         self.language_field = f"Content-Language: {translation.language}\r\n".encode()
-        self._cards: dict[tuple[str, int], tuple[Item, Plate]] = {}
+        self._cards: dict[tuple[str, int, bool], tuple[Item, Plate]] = {}
         self._subjects: dict[tuple[int, int, str], tuple[bytes, Printed]] = {}
         self.printed_lead = lru_cache(4096)(self._printed_lead)
         self._printed_reason = lru_cache(REMEMBERED)(self._make_reason)
@@ -54,12 +55,11 @@ class Sheet:
                 heading = self._headings[entry.item.kind]
                 text.append(heading.text)
                 html.append(heading.html)
-            plate = self._card(entry.item)
+            plate = self._card(entry.item, bool(entry.feedback_token))
             why = self._printed_reason(entry.terms)
-            for octets, name in plate.text:
-                text += (octets, why.text) if name else (octets,)
-            for octets, name in plate.html:
-                html += (octets, why.html) if name else (octets,)
+            token = mime.quoted_printable(quote(entry.feedback_token, safe=""))
+            text += filled(plate.text, {"why": why.text, "token": token})
+            html += filled(plate.html, {"why": why.html, "token": token})
         return Printed(b"".join(text), b"".join(html))
 
     def subject_field(self, entries: Sequence[Entry]) -> bytes:
@@ -78,12 +78,13 @@ class Sheet:
             found = self._subjects[key] = (mime.text_field("Subject", words), inline(words))
         return found
 
-    def _card(self, item: Item) -> Plate:
-        key = (item.public_id, item.key)
+    def _card(self, item: Item, with_feedback: bool) -> Plate:
+        key = (item.public_id, item.key, with_feedback)
         known = self._cards.get(key)
         if known is not None and (known[0] is item or known[0] == item):
             return known[1]
-        values = self.words | {"card": self._values(item), "why": slot("why")}
+        feedback_url = cards.feedback_url(self._place, slot("token") if with_feedback else "")
+        values = self.words | {"card": self._values(item), "why": slot("why"), "feedback_url": feedback_url}
         plate = Plate(cut(self._layout.text(CARD, **values)), cut(self._layout.fragment(CARD, **values)))
         self._cards[key] = (item, plate)
         return plate
@@ -117,7 +118,8 @@ class Sheet:
                 section = self._section(entry.item.kind)
                 text.append(self._layout.text(SECTION, **section))
                 html.append(self._layout.markup(SECTION, **section))
-            values = self.words | {"card": self._values(entry.item)}
+            feedback_url = cards.feedback_url(self._place, quote(entry.feedback_token, safe=""))
+            values = self.words | {"card": self._values(entry.item), "feedback_url": feedback_url}
             why = self._reason(entry.terms)
             text.append(self._layout.text(CARD, why=why, **values))
             html.append(self._layout.markup(CARD, why=why, **values))

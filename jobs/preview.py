@@ -89,13 +89,17 @@ def _mail(
     as_format: str,
     now: datetime,
 ) -> str | bytes:
+    from functools import partial
+
     from digest.message import Entry
     from jobs.press import press_for, recipient_for
+    from profiles.links import sign_feedback
     from store import members
 
     items = {item.key: item for item in fitted.items}
+    about = partial(sign_feedback, services.secret_key, member.member_public_id)
     entries = [
-        Entry(items[key], match, tuple((label, source) for label, _, source in why))
+        Entry(items[key], match, tuple((label, source) for label, _, source in why), about(items[key].public_id))
         for _, _, _, key, _, match, why in chosen
     ]
     press = press_for(services, network, fitted.topics, edition_id="preview")

@@ -15,6 +15,7 @@ from digest.message import DigestPress, Entry, MailParts, Masthead, Recipient
 TEMPLATES = Path(__file__).parents[2] / "templates"
 DATE = datetime(2026, 11, 16, 7, 30, tzinfo=UTC)
 MESSAGE_ID = "<edition0.member0@news.example.org>"
+FEEDBACK_TOKEN = "feedback" + "c" * 50
 TERMS = (("pulmonary rehabilitation", "stated"), ("home oxygen", "stated"), ("COPD", "topic"))
 
 
@@ -54,7 +55,7 @@ def an_entry(item: Item | None = None, terms: tuple[tuple[str, str], ...] = TERM
         "body": "Some text.",
         "public_id": "item000000000001",
     }
-    return Entry(item or Item(**values | changes), 61.0, terms)
+    return Entry(item or Item(**values | changes), 61.0, terms, FEEDBACK_TOKEN)
 
 
 def an_environment(**overrides: str) -> Environment:

@@ -47,18 +47,25 @@ ARABIC = Item(
 TERMS = (("pulmonary rehabilitation", "stated"), ("home oxygen", "stated"), ("COPD", "topic"))
 RELATED = (("réadaptation", "related"), ("people & places", "learned"))
 
+TOKEN = "feedback" + "c" * 50
+
+
+def entry(item: Item, match: float, terms: tuple[tuple[str, str], ...]) -> Entry:
+    return Entry(item, match, terms, TOKEN)
+
+
 MAILS: dict[str, tuple[Recipient, list[Entry]]] = {
-    "english": (a_recipient(), [Entry(NEWS, 40.0, RELATED), Entry(REQUEST, 81.5, TERMS), Entry(EVENT, 44.0, TERMS)]),
+    "english": (a_recipient(), [entry(NEWS, 40.0, RELATED), entry(REQUEST, 81.5, TERMS), entry(EVENT, 44.0, TERMS)]),
     "welsh": (
         a_recipient(address="rhodri@dŵr.example", name="Rhodri Siôn Pŵ", language="cy"),
-        [Entry(NEWS, 60.0, TERMS), Entry(EVENT, 50.0, TERMS), Entry(ARABIC, 45.0, RELATED)],
+        [entry(NEWS, 60.0, TERMS), entry(EVENT, 50.0, TERMS), entry(ARABIC, 45.0, RELATED)],
     ),
     "french": (
         a_recipient(name='Anne, "Docteur"', language="fr"),
-        [Entry(REQUEST, 70.0, TERMS), Entry(EVENT, 55.0, ())],
+        [entry(REQUEST, 70.0, TERMS), entry(EVENT, 55.0, ())],
     ),
-    "spanish": (a_recipient(name="", language="es"), [Entry(ARABIC, 50.0, TERMS)]),
-    "italian": (a_recipient(language="it"), [Entry(REQUEST, 70.0, RELATED), Entry(NEWS, 51.0, TERMS)]),
+    "spanish": (a_recipient(name="", language="es"), [entry(ARABIC, 50.0, TERMS)]),
+    "italian": (a_recipient(language="it"), [entry(REQUEST, 70.0, RELATED), entry(NEWS, 51.0, TERMS)]),
 }
 
 

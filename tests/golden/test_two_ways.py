@@ -24,7 +24,12 @@ ITEMS = st.builds(
     public_id=st.text("abcdefgh234567", min_size=16, max_size=16),
 )  # fmt: skip
 TERMS = st.lists(st.tuples(TITLES, st.sampled_from(["stated", "topic", "related", "learned"])), max_size=4).map(tuple)
-ENTRIES = st.lists(st.builds(Entry, item=ITEMS, match=st.just(50.0), terms=TERMS), min_size=1, max_size=7)
+FEEDBACK_TOKENS = st.just("") | st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=58, max_size=58)
+ENTRIES = st.lists(
+    st.builds(Entry, item=ITEMS, match=st.just(50.0), terms=TERMS, feedback_token=FEEDBACK_TOKENS),
+    min_size=1,
+    max_size=7,
+)
 TOKENS = st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=42, max_size=42)
 RECIPIENTS = st.builds(
     Recipient,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from profiles.links import TOKEN, seal, sign, verify
+from profiles.links import FEEDBACK_TOKEN, TOKEN, seal, sign, sign_feedback, verify, verify_feedback
 
 KEY = b"k" * 32
 ADA, BEN = "abcdefghijklmnop", "qrstuvwxyz234567"
@@ -55,3 +55,34 @@ def test_no_text_at_all_raises(token):
 
 def test_a_seal_depends_on_each_part_and_on_where_it_ends():
     assert len({seal(KEY, "a", "bc"), seal(KEY, "ab", "c"), seal(KEY, "abc"), seal(KEY, "a", "b", "c")}) == 4
+
+
+@given(identifiers, identifiers, st.binary(min_size=32, max_size=64))
+def test_a_feedback_link_is_verified_for_its_member_and_item(member, item, key):
+    token = sign_feedback(key, member, item)
+    assert FEEDBACK_TOKEN.fullmatch(token)
+    assert verify_feedback(key, token) == (member, item)
+    assert verify_feedback(key + b"x", token) is None
+
+
+def test_a_feedback_link_serves_no_other_member_item_or_purpose():
+    token = sign_feedback(KEY, ADA, BEN)
+    mac = token[32:]
+    assert verify_feedback(KEY, BEN + ADA + mac) is None
+    assert verify_feedback(KEY, ADA + ADA + mac) is None
+    assert verify_feedback(KEY, ADA + BEN + sign(KEY, "leave", ADA)[16:]) is None
+    assert verify(KEY, "leave", ADA + mac) is None
+    assert verify(KEY, "preferences", ADA + mac) is None
+
+
+def test_every_flipped_bit_of_a_feedback_link_is_refused():
+    token = sign_feedback(KEY, ADA, BEN).encode()
+    for bit in range(len(token) * 8):
+        changed = bytearray(token)
+        changed[bit // 8] ^= 1 << bit % 8
+        assert verify_feedback(KEY, changed.decode("latin-1")) is None, bit
+
+
+@given(st.text())
+def test_no_text_at_all_is_a_feedback_link_or_raises(token):
+    assert verify_feedback(KEY, token) is None
