@@ -96,7 +96,7 @@ def _exit_code(error: Exception) -> int | None:
     if "jobs.settings" in sys.modules:
         names[sys.modules["jobs.settings"].SettingsError] = MISCONFIGURED
     if "store.database" in sys.modules:
-        names[sys.modules["store.database"].NotFound] = MISUSED
+        names[sys.modules["store.database"].WrongName] = MISUSED
         names[sys.modules["store.database"].StoreError] = DATABASE
     if "digest.layout" in sys.modules:
         names[sys.modules["digest.layout"].TemplateError] = MISCONFIGURED

@@ -19,8 +19,8 @@ class StoreError(Exception):
     """The database cannot do what was asked now. The message says what to do."""
 
 
-class NotFound(StoreError):
-    """What was named is not there. The message says what is."""
+class WrongName(StoreError):
+    """What was named is not there, or is there already. The message says what is."""
 
 
 class DatabaseBusy(StoreError):

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from store.database import NotFound, StoreError
+from store.database import WrongName
 from store.identifiers import new_public_id
 from store.tables import Network as NetworkRow
 
@@ -43,9 +43,9 @@ class Network:
 
 
 def add(connection: Connection, network: Network, now: datetime) -> Network:
-    """Store a new network. Raises StoreError when its slug is taken."""
+    """Store a new network. Raises WrongName when its slug is taken."""
     if connection.execute(select(TABLE.c.id).where(TABLE.c.slug == network.slug)).first():
-        raise StoreError(f"there is a network {network.slug!r} already; choose another slug")
+        raise WrongName(f"there is a network {network.slug!r} already; choose another slug")
     connection.execute(insert(TABLE).values(**_columns(network), public_id=new_public_id(), created_at=now))
     return find(connection, network.slug)
 
@@ -63,17 +63,17 @@ def every(connection: Connection) -> list[Network]:
 
 
 def find(connection: Connection, slug: str = "") -> Network:
-    """The network with this slug, or the only one when no slug is given. Raises NotFound when that names none."""
+    """The network with this slug, or the only one when no slug is given. Raises WrongName when that names none."""
     networks = every(connection)
     slugs = ", ".join(n.slug for n in networks) or "none; `germane init` or `germane networks add` makes one"
     if slug:
         for network in networks:
             if network.slug == slug:
                 return network
-        raise NotFound(f"there is no network {slug!r}; there are: {slugs}")
+        raise WrongName(f"there is no network {slug!r}; there are: {slugs}")
     if len(networks) == 1:
         return networks[0]
-    raise NotFound(f"say which network with --network; there are: {slugs}")
+    raise WrongName(f"say which network with --network; there are: {slugs}")
 
 
 def by_key(connection: Connection, key: int) -> Network:
