@@ -10,17 +10,18 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 from delivery.pool import SmtpPool
 from delivery.retry import retry_at
-from delivery.smtp import Envelope, MailServerError, Receipt
+from delivery.smtp import Envelope, MailServerError, Outcome, Receipt
 from digest.message import Entry
 from jobs.journal import CLAIM_LOST, Journal
 from jobs.press import press_for, recipient_for
 from jobs.services import Services, process_is_gone, process_name, smtp_route
+from profiles.links import sign_feedback
 from store import items, networks, outbox, topics
 from store.database import StoreError
 from store.outbox import Chosen, Claim, Open, Scope, Settled, State
@@ -45,6 +46,8 @@ class Tally:
 
     outcomes: dict[State, Counter[str]] = field(default_factory=dict)
     commits: int = 0
+    errors: int = 0
+    """Messages that met an error nobody foresaw: logged, given back, and tried again by the next run."""
     stopped: bool = False
     mail_server_problem: str = ""
 
@@ -122,7 +125,7 @@ class Dispatch:
                 await asyncio.gather(*(self._work(pool, journal) for _ in range(self._route.connections)))
         finally:
             self.tally.commits = journal.commits
-            await asyncio.wait([self._ahead])
+            await asyncio.gather(self._ahead, return_exceptions=True)  # what it claimed is given back
 
     async def _work(self, pool: SmtpPool, journal: Journal) -> None:
         while letter := await self._next():
@@ -132,13 +135,26 @@ class Dispatch:
                 self._stopping, self.tally.mail_server_problem = True, str(error)
             except StoreError as error:
                 self._stopping, self._failure = True, error
+            except Exception as error:  # whatever is wrong with one message must not stop the others
+                self.tally.errors += 1
+                log.error("outbox row %s met an unexpected error: %s", letter.claim.key, _place(error))
 
     async def _next(self) -> Letter | None:
         async with self._turn:
             if not self._letters and not self._stopping:
-                self._letters.extend(await self._ahead)
-                self._ahead = asyncio.create_task(self._in_thread(self._claim))
+                await self._refill()
             return self._letters.popleft() if self._letters and not self._stopping else None
+
+    async def _refill(self) -> None:
+        """Take over the batch that was claimed ahead, and have the next one claimed meanwhile."""
+        try:
+            self._letters.extend(await self._ahead)
+        except StoreError as error:
+            self._failure = error
+        if self._letters:
+            self._ahead = asyncio.create_task(self._in_thread(self._claim))
+        else:
+            self._stopping = True
 
     async def _hand_over(self, letter: Letter, pool: SmtpPool, journal: Journal) -> None:
         obstacle = letter.obstacle
@@ -161,20 +177,14 @@ class Dispatch:
 
     def _compose(self, letter: Letter) -> bytes | Receipt:
         claim = letter.claim
-        languages = (claim.language, *claim.languages, "")
-        recipient = recipient_for(
-            self._services,
-            claim.member_public_id,
-            claim.address,
-            claim.name,
-            next((language for language in languages if language), ""),
-        )
+        language = claim.language or next(iter(claim.languages), "")
+        recipient = recipient_for(self._services, claim.member_public_id, claim.address, claim.name, language)
         try:
             return letter.issue.press.message(recipient, letter.entries, claim.message_id, self._services.now())
+        except ValueError as error:
+            return _not_composed(claim, error, "refused")
         except Exception as error:  # one member's mail must not stop the others'
-            log.error("outbox row %s could not be composed: %s", claim.key, _place(error))
-            outcome = "refused" if isinstance(error, ValueError) else "deferred"
-            return Receipt(outcome, reply=f"the mail could not be composed ({type(error).__name__})")  # type: ignore[arg-type]
+            return _not_composed(claim, error, "deferred")
 
     def _sent(self, claim: Claim, receipt: Receipt) -> Settled:
         now = self._services.now()
@@ -273,7 +283,10 @@ class Dispatch:
     ) -> Letter:
         issue = self._issues[claim.edition_key]
         found = still_open(issue.edition.as_of + (now - claim.created_at))  # it may be run for another day than today
-        entries = [Entry(found[key], match, terms) for key, match, terms in chosen if key in found]
+        about = partial(sign_feedback, self._services.secret_key, claim.member_public_id)
+        entries = [
+            Entry(found[key], match, terms, about(found[key].public_id)) for key, match, terms in chosen if key in found
+        ]
         obstacle = claim.status if claim.status != "active" else "" if entries else NO_ITEM_LEFT
         return Letter(claim, issue, entries, obstacle)
 
@@ -295,6 +308,11 @@ def _reason(settled: Settled) -> str:
         given_up = "given up: " if settled.reason.startswith("given up") else ""
         return f"{given_up}{settled.code} {settled.enhanced_status}".rstrip()
     return settled.reason
+
+
+def _not_composed(claim: Claim, error: Exception, outcome: Outcome) -> Receipt:
+    log.error("outbox row %s could not be composed: %s", claim.key, _place(error))
+    return Receipt(outcome, reply=f"the mail could not be composed ({type(error).__name__})")
 
 
 def _place(error: Exception) -> str:

@@ -45,6 +45,7 @@ class SendReport:
     waiting: int = 0
     seconds: float = 0.0
     commits: int = 0
+    errors: int = 0
     stopped: bool = False
     mail_server_problem: str = ""
 
@@ -58,7 +59,8 @@ class SendReport:
     @property
     def complete(self) -> bool:
         """Everything that was due was handed over, or rightly cancelled."""
-        return not (self.stopped or self.mail_server_problem or any(map(self.of, ("deferred", "refused", "uncertain"))))
+        failed = self.errors + sum(map(self.of, ("deferred", "refused", "uncertain")))
+        return not (failed or self.stopped or self.mail_server_problem)
 
 
 @click.command()
@@ -150,6 +152,7 @@ def _report(services: "Services", dispatch: "Dispatch", scope: "Scope", seconds:
         waiting=sum(states.get(state, 0) for state in ("planned", "claimed", "deferred")),
         seconds=seconds,
         commits=tally.commits,
+        errors=tally.errors,
         stopped=tally.stopped,
         mail_server_problem=tally.mail_server_problem,
     )
@@ -159,9 +162,11 @@ def _print(report: SendReport, as_json: bool) -> None:
     if as_json:
         print_json({name: report.of(name) for name in OUTCOMES} | {
             "waiting": report.waiting, "reasons": report.reasons, "seconds": round(report.seconds, 3),
-            "stopped": report.stopped, "mail_server_problem": report.mail_server_problem,
+            "errors": report.errors, "stopped": report.stopped, "mail_server_problem": report.mail_server_problem,
         })  # fmt: skip
         return
+    if report.errors:
+        click.echo(f"{report.errors} messages met an unexpected error, told above; they stay in the outbox", err=True)
     if not report.done:
         click.echo(f"Nothing was handed over; {report.waiting} messages wait in the outbox")
         return
