@@ -6,17 +6,20 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from digest.calibration import DEFAULT, Background, default_threshold
+from digest.calibration import DEFAULT, Background, Example, calibrate, default_threshold
 from digest.items import Item
 from digest.learning import Feedback, effective_profiles
 from digest.matching import TfidfMatcher
+from digest.selection import select
 from digest.vectors import fit
 from profiles.member import Profile
 
-BACKGROUND_ITEMS = 2000
+UTILITY = 2.0
+"""What a good item is worth against the cost of another: the network's default."""
 
 
-def _item(record: Mapping[str, Any]) -> Item:
+def item_of(record: Mapping[str, Any]) -> Item:
+    """A corpus's item as the product has it."""
     return Item(title=record["title"], body=record["text"], topics=tuple(record.get("tags") or ()))
 
 
@@ -26,35 +29,55 @@ class GermaneMatcher:
     name = "germane"
 
     def fit(self, archive: Sequence[Mapping[str, Any]]) -> None:
-        items = [_item(record) for record in archive]
+        items = [item_of(record) for record in archive]
         self.space = fit(items, [])
         self.past = self.space.item_vectors(items)
         self.row = {record["id"]: number for number, record in enumerate(archive)}
         self.matcher = TfidfMatcher(self.space.n_terms, most=0)
         self.calibration = DEFAULT
-        self._seen: tuple[Any, Any] = (None, None)
+        self.backgrounds: dict[tuple[str, int], Background] = {}
+        self.seen: tuple[Any, sp.csr_matrix] | None = None
 
-    def profile(self, member: Mapping[str, Any]) -> sp.csr_matrix:
+    def calibrate(self, examples: Sequence[tuple[Mapping[str, Any], Any, Any, Any]]) -> None:
+        by_member: dict[str, list[tuple[Mapping[str, Any], Any, Any, Any]]] = {}
+        for example in examples:
+            by_member.setdefault(example[0]["id"], []).append(example)
+        learnt = []
+        for rounds in by_member.values():
+            scores, grades = (np.concatenate([example[part] for example in rounds]) for part in (2, 3))
+            learnt.append(self.example(rounds[0][0], scores, grades))
+        self.calibration = calibrate(learnt)
+
+    def example(self, member: Mapping[str, Any], scores: Any, grades: Any) -> Example:
+        """Judged scores of one member, to calibrate on."""
+        rows = sp.csr_matrix(np.asarray(scores)[None, :])
+        return Example(rows, np.asarray(grades)[rows.indices], self._background(member))
+
+    def select(self, member: Mapping[str, Any], items: Sequence[Mapping[str, Any]], scores: Any, cap: int) -> list[int]:
+        match = self.calibration.match(sp.csr_matrix(np.asarray(scores)[None, :]), self._background(member))
+        return [int(item) for item in select(match, None, default_threshold(UTILITY), cap).item]
+
+    def _profile(self, member: Mapping[str, Any]) -> tuple[sp.csr_matrix, Feedback]:
         interests = self.space.interests([Profile(stated=member["interest"])])
         feedback = Feedback(self._weights(member["liked"]), self._weights(member["disliked"]))
-        return effective_profiles(self.space, interests, self.past, feedback)
+        return effective_profiles(self.space, interests, self.past, feedback), feedback
+
+    def _background(self, member: Mapping[str, Any]) -> Background:
+        key = (member["id"], len(member["liked"]))
+        if key not in self.backgrounds:
+            profile, feedback = self._profile(member)
+            self.backgrounds[key] = Background.of(self.matcher, profile, self.past, feedback)
+        return self.backgrounds[key]
 
     def _weights(self, records: Sequence[Mapping[str, Any]]) -> sp.csr_matrix:
         columns = [self.row[record["id"]] for record in records]
-        return sp.csr_matrix(
-            (np.ones(len(columns)), ([0] * len(columns), columns)), shape=(1, self.past.shape[0]), dtype=np.float32
-        )
+        ones = np.ones(len(columns), dtype=np.float32)
+        return sp.csr_matrix((ones, ([0] * len(columns), columns)), shape=(1, self.past.shape[0]))
 
     def score(self, member: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Any:
-        return next(self.matcher.blocks(self.profile(member), self._rows(items))).ravel()
+        return next(self.matcher.blocks(self._profile(member)[0], self._rows(items))).ravel()
 
     def _rows(self, items: Sequence[Mapping[str, Any]]) -> sp.csr_matrix:
-        if self._seen[0] is not items:
-            self._seen = (items, self.space.item_vectors([_item(record) for record in items]))
-        return self._seen[1]
-
-    def select(self, member: Mapping[str, Any], items: Sequence[Mapping[str, Any]], scores: Any, cap: int) -> list[int]:
-        background = Background.of(self.matcher, self.profile(member), self.past[-BACKGROUND_ITEMS:])
-        match = self.calibration.match(sp.csr_matrix(np.asarray(scores)[None, :]), background).toarray().ravel()
-        order = np.argsort(-match, kind="stable")[:cap]
-        return [int(i) for i in order if match[i] >= default_threshold(2.0)]
+        if self.seen is None or self.seen[0] is not items:
+            self.seen = (items, self.space.item_vectors([item_of(record) for record in items]))
+        return self.seen[1]

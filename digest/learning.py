@@ -24,7 +24,9 @@ class Settings:
     like_growth: float = 0.8
     """n likes together weigh like_weight * n ** like_growth against the stated interest's 1."""
     dislike_weight: float = 0.5
-    """Of dislikes against likes."""
+    """Of dislikes against likes; n dislikes without any like weigh as n likes would."""
+    stated_floor: float = 0.05
+    """A stated or chosen term keeps at least this share of its weight, whatever is learned."""
     broad: float = 0.08
     """Weight of the broad latent block in the score against the terms' 1."""
     full: float = 0.15
@@ -45,10 +47,12 @@ def effective_profiles(
     past: Rows,
     feedback: Feedback | None = None,
     settings: Settings | None = None,
+    forgotten: Rows | None = None,
 ) -> Rows:
     """Rows of shape (n_profiles, n_terms + n_latent) to be multiplied with item rows; a score is then 0 to 1.
 
-    `past` are the rows of past items, of shape (n_past, n_terms + n_latent), which expand and teach.
+    `past` are the rows of past items, of shape (n_past, n_terms + n_latent), which expand and teach; `forgotten`, of shape
+    (n_profiles, n_terms), has an entry for each term that must not be learned. What is stated never disappears under that.
     """
     settings = settings or Settings()
     likes = _totals(feedback.liked) if feedback else np.zeros(interests.n_profiles, dtype=np.float32)
@@ -56,17 +60,66 @@ def effective_profiles(
     share = settings.expansion / (1.0 + settings.expansion_decay * likes[interests.owner])
     nearest = nearest_items(space, interests.rows, past, settings.expansion_items)
     found = _totals(nearest) > 0
+    learned = learned_rows(space, past, feedback, settings, forgotten) if feedback else None
     rows = []
     for block in blocks:
         stated = _unit(interests.rows[:, block])
         expanded = _unit(nearest @ past[:, block])
         base = _unit(interests.sum(_unit(_scaled(stated, 1 - share * found) + _scaled(expanded, share))))
-        if feedback:
-            weight = settings.like_weight * likes**settings.like_growth
-            base = base + _scaled(_mean(feedback.liked) @ past[:, block], weight)
-            base = base - _scaled(_mean(feedback.disliked) @ past[:, block], weight * settings.dislike_weight)
+        if learned is not None:
+            base = base + learned[:, block]
+            if not rows:
+                base = _with_floor(base, _unit(interests.sum(stated)), settings.stated_floor)
         rows.append(_unit(base))
     return _weighted(space, rows, settings)
+
+
+def learned_rows(
+    space: VectorSpace,
+    past: Rows,
+    feedback: Feedback,
+    settings: Settings | None = None,
+    forgotten: Rows | None = None,
+) -> Rows:
+    """What feedback adds to interests of unit length, below 0 where less is wanted: shape (n_profiles, n_terms + n_latent)."""
+    settings = settings or Settings()
+    likes, dislikes = _totals(feedback.liked), _totals(feedback.disliked)
+    weight = settings.like_weight * np.where(likes > 0, likes, dislikes) ** settings.like_growth
+    liked = _scaled(_mean(feedback.liked) @ past, weight)
+    rows = liked - _scaled(_mean(feedback.disliked) @ past, weight * settings.dislike_weight)
+    return rows if forgotten is None else _without(space, rows, forgotten)
+
+
+def _without(space: VectorSpace, rows: Rows, forgotten: Rows) -> Rows:
+    """Rows without some of their terms; the latent blocks of those that lose any are made anew from the terms that are left."""
+    lexical = space.lexical(rows)
+    removed = lexical.multiply(forgotten).tocsr()
+    removed.eliminate_zeros()
+    touched = np.flatnonzero(np.diff(removed.indptr))
+    if not len(touched):
+        return rows
+    kept = (lexical - removed)[touched]
+    kept.eliminate_zeros()
+    share = _lengths(kept) / _lengths(lexical[touched])
+    anew = space.with_latent(kept)
+    blocks = [kept]
+    for block in space.blocks[1:]:
+        blocks.append(_scaled(anew[:, block], share * _lengths(rows[touched][:, block])))
+    place = sp.csr_matrix((np.ones(len(touched), np.float32), (touched, range(len(touched)))), (rows.shape[0], len(touched)))
+    untouched = np.ones(rows.shape[0], dtype=np.float32)
+    untouched[touched] = 0.0
+    return (_scaled(rows, untouched) + place @ sp.hstack(blocks, format="csr", dtype=np.float32)).tocsr()
+
+
+def _with_floor(rows: Rows, stated: Rows, share: float) -> Rows:
+    """Rows in which each stated term has at least that share of its stated weight, as seen at the rows' unit length."""
+    least = _scaled(stated, share * np.maximum(_lengths(rows), 1.0))
+    lacking = (least - rows).multiply(stated > 0)
+    return (rows + lacking.maximum(0)).tocsr()
+
+
+def _lengths(rows: Rows) -> npt.NDArray[np.float32]:
+    return np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1), dtype=np.float32)).ravel()
 
 
 def _weighted(space: VectorSpace, blocks: list[Rows], settings: Settings) -> Rows:

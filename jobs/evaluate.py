@@ -1,0 +1,90 @@
+"""`germane evaluate`: matching and selection measured on a labelled corpus."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bench.evaluation import Report
+
+
+def _likes(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        likes = tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter("give whole numbers separated by commas, such as 0,3,10") from None
+    if not likes or min(likes) < 0:
+        raise click.BadParameter("numbers of likes are 0 or more")
+    return likes
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--split", type=click.Choice(["dev", "test"]), default="test", show_default=True, help="Rounds to measure on."
+)
+@click.option(
+    "--k", "ks", default="0,1,3,10,30", show_default=True, callback=_likes, help="Likes known of each member."
+)
+@click.option(
+    "--run", "run_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the rankings as a TREC run file."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def evaluate(folder: Path, split: str, ks: tuple[int, ...], run_file: Path | None, as_json: bool) -> None:
+    """Measure matching and selection on the labelled corpus in FOLDER.
+
+    `dev` is for tuning: it measures on the calibration rounds. `test` calibrates on those and measures on the test rounds.
+
+    \b
+    Example:
+      germane evaluate corpora/mailing-lists --split dev --k 0,10 --run run.txt
+    """
+    from bench.corpora import CorpusError
+    from bench.evaluation import evaluate as measure
+
+    try:
+        report = measure(folder, "dev" if split == "dev" else "test", ks, lambda text: click.echo(text, err=True))
+    except CorpusError as error:
+        raise click.UsageError(str(error)) from None
+    if run_file:
+        try:
+            run_file.write_text("".join(f"{line}\n" for line in report.run), encoding="utf-8")
+        except OSError as error:
+            raise click.UsageError(f"{run_file}: cannot be written: {error.strerror}") from None
+    if as_json:
+        click.echo(json.dumps(report.as_dict(), indent=2))
+    else:
+        _print_table(report)
+
+
+COLUMNS = {
+    "likes": "k",
+    "ndcg": "nDCG@8",
+    "precision": "P@8",
+    "recall": "recall@8",
+    "average_precision": "MAP",
+    "utility": "SU",
+    "f05": "F0.5",
+    "ndcg_or_silence": "nDCG8-1",
+    "silent_ok": "silent",
+    "sent_precision": "precision",
+    "calibration_error": "ECE",
+}
+
+
+def _print_table(report: "Report") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{report.corpus}, {report.split} rounds")
+    for title in COLUMNS.values():
+        table.add_column(title, justify="right")
+    for measures in report.measures:
+        values = asdict(measures)
+        table.add_row(
+            *(f"{values[key]:.3f}" if isinstance(values[key], float) else str(values[key]) for key in COLUMNS)
+        )
+    Console().print(table)
