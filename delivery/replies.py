@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_REPLY = 128 * 1024
 MAX_KEPT = 500
@@ -16,8 +16,7 @@ class ConnectionBroken(Exception):
     """The connection was lost, the server was silent too long, or said something that is not SMTP."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """A whole reply; `text` joins its lines and keeps an enhanced status code (RFC 2034) in front."""
 
     code: int
@@ -61,11 +60,11 @@ class Replies(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        *lines, rest = self._buffer.split(b"\n")
-        self._buffer = rest
+        *lines, rest = bytes(self._buffer).split(b"\n")
+        self._buffer = bytearray(rest)
         for line in lines:
-            self._read(bytes(line).rstrip(b"\r"))
-        if len(rest) + sum(map(len, self._text)) > MAX_REPLY:
+            self._read(line.rstrip(b"\r"))
+        if (rest or self._text) and len(rest) + sum(map(len, self._text)) > MAX_REPLY:
             self._problem = f"the mail server's reply was longer than {MAX_REPLY} octets"
         self._wake()
 

@@ -87,7 +87,8 @@ class Journal:
             await self._linger()
             self._work.clear()
             self._enough.clear()
-            await self._write_once()
+            if self._dots or self._receipts:
+                await self._write_once()
 
     async def _linger(self) -> None:
         with suppress(TimeoutError):

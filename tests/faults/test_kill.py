@@ -25,7 +25,7 @@ from tests.faults.misbehaving import Fault, Misbehaving
 OUTBOX = Outbox.__table__  # type: ignore[attr-defined]
 EDITION = Edition.__table__  # type: ignore[attr-defined]
 
-MESSAGES = 150
+MESSAGES = 120
 CONNECTIONS = 5
 GERMANE = (sys.executable, "-c", "from jobs.cli import main; main()")
 
@@ -90,7 +90,7 @@ def test_killed_again_and_again_it_sends_every_digest_exactly_once(
     with database.writing() as connection:
         edition, _ = stored_edition_to_send(connection, MESSAGES)
     rng = random.Random(20261116)
-    kills = 5
+    kills = 4
     for _ in range(kills):
         _kill_after(_sender(database, server, tmp_path), server, rng.randint(1, 25), rng.uniform(0, 0.02))
     assert len(server.accepted) < MESSAGES, "the process was never killed in the middle"
