@@ -13,6 +13,9 @@ from profiles.feedback import VERDICTS
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+FADED = 1e-6
+"""A word that weighs less than this is not heard any more."""
+
 _GOOD = np.isin(VERDICTS, ("more", "can_help"))
 _BAD = np.isin(VERDICTS, ("less",))
 _OPENED = VERDICTS.index("opened")
@@ -80,7 +83,7 @@ def _pair(said: Said, n_past: int) -> Ints:
 def _greatest(said: Said, weight: Floats, shape: tuple[int, int]) -> sp.csr_matrix:
     """Rows of the greatest weight for each pair: somebody who wants more of an item and can help said one thing, not two."""
     order = np.argsort(-weight, kind="stable")
-    order = order[weight[order] > 0]
+    order = order[weight[order] > FADED]
     _, first = np.unique(_pair(said, shape[1])[order], return_index=True)
     at = order[np.sort(first)]
     return sp.csr_matrix((weight[at].astype(np.float32), (said.member[at], said.item[at])), shape=shape)
@@ -98,16 +101,5 @@ def utilities(said: Said, n_members: int, rule: Rule) -> Floats:
 
 def shifts(said: Said, n_members: int, rule: Rule) -> Floats:
     """How far each member's threshold moves, of shape (n_members,): `threshold_step` of match down for each unit of utility,
-    and up for each unit lost. `moved` keeps it within bounds."""
+    and up for each unit lost. `thresholds.moved` keeps it within bounds."""
     return -rule.threshold_step * utilities(said, n_members, rule)
-
-
-def moved(
-    threshold: npt.NDArray[np.floating] | float, shift: npt.NDArray[np.floating] | float, floor: float, ceiling: float
-) -> Floats:
-    """The threshold that holds: moved by feedback it never goes below the floor or above the ceiling.
-
-    A threshold that was set outside these bounds stays where it was set, or moves towards them.
-    """
-    base = np.asarray(threshold, dtype=np.float64)
-    return np.clip(base + shift, np.minimum(base, floor), np.maximum(base, ceiling))

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy import sparse as sp
 
 from digest.eligibility import Block
+from digest.thresholds import moved
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -35,11 +36,14 @@ def select(
     thresholds: npt.NDArray[np.floating] | float,
     caps: npt.NDArray[np.integer] | int,
     most_left_out: int = 32,
+    shifts: npt.NDArray[np.floating] | float = 0.0,
+    bounds: tuple[float, float] = (0.0, 100.0),
 ) -> Selection:
     """For each member the best-matching allowed items at or above the threshold, at most the member's cap.
 
     `matches` is sparse of shape (n_members, n_items), values 0 to 100; `blocked` dense of the same shape (None: all
     allowed); `thresholds` one figure or one for each item, its lower end is in; `caps` one figure or one for each member.
+    `shifts` move the thresholds of each member, within `bounds` (see `thresholds.moved`).
     Equal matches keep the order of the items. Of the left-out pairs each member's `most_left_out` best are kept.
     """
     n_members, n_items = matches.shape
@@ -47,7 +51,10 @@ def select(
     row = np.repeat(np.arange(n_members), np.diff(matches.indptr))
     column, match = matches.indices.astype(np.int64), matches.data.astype(np.float64)
     code = np.zeros(len(row), np.uint8) if blocked is None else blocked[row, column]
-    passes = match >= np.broadcast_to(np.asarray(thresholds, dtype=np.float64), n_items)[column]
+    base = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), n_items)[column]
+    if np.any(shifts):
+        base = moved(base, np.broadcast_to(np.asarray(shifts, dtype=np.float64), n_members)[row], *bounds)
+    passes = match >= base
     below = np.bincount(row[~passes & (code == Block.NONE) & (match > 0)], minlength=n_members)
 
     row, column, match, code = row[passes], column[passes], match[passes], code[passes]

@@ -6,6 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from digest.eligibility import Block
 from digest.selection import Selection, select
+from digest.thresholds import moved
 
 
 def matches(*rows: list[float]) -> sp.csr_matrix:
@@ -44,6 +45,19 @@ def test_equal_matches_keep_the_order_of_the_items() -> None:
     assert chosen(select(matches([50, 70, 50, 70]), None, 33, 3), 0) == [1, 3, 0]
 
 
+def test_a_members_own_threshold_is_the_items_moved_by_their_shift() -> None:
+    both = sp.csr_matrix(np.array([[40.0, 50.0], [40.0, 50.0], [40.0, 50.0]]))
+    selection = select(both, None, np.array([41.0, 33.0]), 6, shifts=np.array([0.0, -1.0, 17.5]))
+    assert [chosen(selection, member) for member in range(3)] == [[1], [1, 0], []]
+    assert selection.below.tolist() == [1, 0, 2]
+
+
+def test_no_shift_moves_a_threshold_out_of_its_bounds() -> None:
+    match = sp.csr_matrix(np.array([[24.9, 25.0], [60.0, 59.9]]))
+    selection = select(match, None, 33, 6, shifts=np.array([-1000.0, 1000.0]), bounds=BOUNDS)
+    assert [chosen(selection, member) for member in range(2)] == [[1], [0]]
+
+
 def test_nobody_and_nothing_are_no_error() -> None:
     for shape in [(0, 0), (3, 0), (0, 3)]:
         selection = select(sp.csr_matrix(shape), np.zeros(shape, np.uint8), 33, 6)
@@ -56,17 +70,20 @@ tables = st.tuples(st.integers(1, 6), st.integers(1, 12)).flatmap(
         arrays(np.uint8, shape, elements=st.integers(0, 6)),
         arrays(np.float64, shape[1], elements=st.floats(0, 100, width=32)),
         arrays(np.int64, shape[0], elements=st.integers(0, 8)),
+        arrays(np.float64, shape[0], elements=st.floats(-200, 200, width=32)),
     )
 )
+BOUNDS = (25.0, 60.0)
 
 
 @given(tables)
 def test_whatever_comes_the_limits_hold_and_nothing_better_was_passed_over(table) -> None:  # type: ignore[no-untyped-def]
-    match, blocked, thresholds, caps = table
-    selection = select(sp.csr_matrix(match), blocked, thresholds, caps)
+    match, blocked, thresholds, caps, shifts = table
+    selection = select(sp.csr_matrix(match), blocked, thresholds, caps, shifts=shifts, bounds=BOUNDS)
     for member in range(len(match)):
         mine = chosen(selection, member)
-        able = [i for i in np.flatnonzero((blocked[member] == 0) & (match[member] >= thresholds)) if match[member, i] > 0]
+        own = moved(thresholds, shifts[member], *BOUNDS)
+        able = [i for i in np.flatnonzero((blocked[member] == 0) & (match[member] >= own)) if match[member, i] > 0]
         assert len(mine) == len(set(mine)) == min(caps[member], len(able))
         assert set(mine) <= set(able)
         worst = min((match[member, i] for i in mine), default=0)
@@ -78,6 +95,6 @@ def test_whatever_comes_the_limits_hold_and_nothing_better_was_passed_over(table
 
 @given(tables)
 def test_the_same_in_gives_the_same_out(table) -> None:  # type: ignore[no-untyped-def]
-    match, blocked, thresholds, caps = table
-    one, two = (select(sp.csr_matrix(match), blocked, thresholds, caps) for _ in range(2))
+    match, blocked, thresholds, caps, shifts = table
+    one, two = (select(sp.csr_matrix(match), blocked, thresholds, caps, shifts=shifts) for _ in range(2))
     assert all(np.array_equal(getattr(one, name), getattr(two, name)) for name in Selection.__slots__)
