@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -40,11 +40,15 @@ def normalised_link(url: str) -> str:
     if parts.scheme not in PORTS or not host:
         return ""
     kept = sorted((name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if _says(name))
-    page = parts.path.rstrip("/") + (f"?{urlencode(kept)}" if kept else "")
-    page += f"#{parts.fragment}" if parts.fragment.startswith(("!", "/")) else ""  # a page of a site that is one script
-    return (
-        f"{host}:{port}{page}" if page and port not in {None, PORTS[parts.scheme]} else f"{host}{page}" if page else ""
-    )
+    page = _quoted(parts.path).rstrip("/") + (f"?{urlencode(kept)}" if kept else "")
+    page += f"#{_quoted(parts.fragment)}" if parts.fragment.startswith(("!", "/")) else ""  # a page of a one-page site
+    if not page:
+        return ""
+    return f"{host}{page}" if port in {None, PORTS[parts.scheme]} else f"{host}:{port}{page}"
+
+
+def _quoted(part: str) -> str:
+    return quote(unquote(part), safe="/!")
 
 
 def _says(parameter: str) -> bool:

@@ -30,6 +30,8 @@ class Block(IntEnum):
     """The member posted it."""
     OVER_BUDGET = 8
     """Allowed, but the digest was full: told by selection."""
+    DUPLICATE = 9
+    """Allowed, but the same thing as an item that matches better: told by selection."""
 
     @property
     def word(self) -> str:

@@ -38,12 +38,14 @@ def select(
     most_left_out: int = 32,
     shifts: npt.NDArray[np.floating] | float = 0.0,
     bounds: tuple[float, float] = (0.0, 100.0),
+    group: Ints | None = None,
 ) -> Selection:
     """For each member the best-matching allowed items at or above the threshold, at most the member's cap.
 
     `matches` is sparse of shape (n_members, n_items), values 0 to 100; `blocked` dense of the same shape (None: all
     allowed); `thresholds` one figure or one for each item, its lower end is in; `caps` one figure or one for each member.
-    `shifts` move the thresholds of each member, within `bounds` (see `thresholds.moved`).
+    `shifts` move the thresholds of each member, within `bounds` (see `thresholds.moved`). Of items of the same `group`, one
+    figure for each item, a member gets the best-matching one that they may have.
     Equal matches keep the order of the items. Of the left-out pairs each member's `most_left_out` best are kept.
     """
     n_members, n_items = matches.shape
@@ -60,6 +62,8 @@ def select(
     row, column, match, code = row[passes], column[passes], match[passes], code[passes]
     order = np.lexsort((column, -match, row))
     row, column, code = row[order], column[order], code[order]
+    if group is not None:
+        code[_repeats(row, group[column], code == Block.NONE)] = Block.DUPLICATE
     allowed = code == Block.NONE
     rank = _place_within(row[allowed])
     fits = rank <= np.broadcast_to(np.asarray(caps), n_members)[row[allowed]]
@@ -75,6 +79,13 @@ def select(
         left_block=code[left],
         below=below,
     )
+
+
+def _repeats(row: Ints, group: Ints, allowed: npt.NDArray[np.bool_]) -> Ints:
+    """Places of the allowed pairs whose member has an allowed pair of the same group before them."""
+    places = np.flatnonzero(allowed)
+    pair = row[places] * (group.max(initial=0) + 1) + group[places]
+    return np.delete(places, np.unique(pair, return_index=True)[1])
 
 
 def _place_within(groups: Ints) -> Ints:

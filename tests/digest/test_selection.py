@@ -37,6 +37,27 @@ def test_a_blocked_item_leaves_its_place_to_the_next_and_keeps_its_reason() -> N
     assert (selection.left_item.tolist(), selection.left_block.tolist()) == ([0], [Block.MUTED_KIND])
 
 
+def test_of_the_same_thing_posted_twice_the_best_matching_is_sent_once() -> None:
+    group = np.array([0, 1, 0, 1])
+    selection = select(matches([60, 50, 70, 40], [0, 50, 70, 90]), None, 33, 6, group=group)
+    assert (chosen(selection, 0), chosen(selection, 1)) == ([2, 1], [3, 2])
+    assert selection.rank.tolist() == [1, 2, 1, 2]
+    assert selection.left_item.tolist() == [0, 3, 1]
+    assert set(selection.left_block.tolist()) == {Block.DUPLICATE}
+
+
+def test_a_copy_is_sent_where_the_better_match_may_not_be() -> None:
+    blocked = np.array([[0, Block.MUTED_KIND]], dtype=np.uint8)
+    selection = select(matches([60, 70]), blocked, 33, 6, group=np.array([0, 0]))
+    assert chosen(selection, 0) == [0]
+    assert selection.left_block.tolist() == [Block.MUTED_KIND]
+
+
+def test_a_copy_takes_no_place_in_the_budget() -> None:
+    selection = select(matches([90, 80, 70]), None, 33, 2, group=np.array([0, 0, 2]))
+    assert chosen(selection, 0) == [0, 2]
+
+
 def test_a_threshold_of_its_own_for_an_item_holds_for_that_item() -> None:
     assert chosen(select(matches([50, 50]), None, np.array([60.0, 40.0]), 6), 0) == [1]
 
@@ -98,3 +119,15 @@ def test_the_same_in_gives_the_same_out(table) -> None:  # type: ignore[no-untyp
     match, blocked, thresholds, caps, shifts = table
     one, two = (select(sp.csr_matrix(match), blocked, thresholds, caps, shifts=shifts) for _ in range(2))
     assert all(np.array_equal(getattr(one, name), getattr(two, name)) for name in Selection.__slots__)
+
+
+@given(tables, st.lists(st.integers(0, 3), min_size=12, max_size=12))
+def test_no_member_gets_two_of_a_group_and_nobody_loses_a_group_for_it(table, labels) -> None:  # type: ignore[no-untyped-def]
+    match, blocked, thresholds = table[:3]
+    group = np.array(labels[: match.shape[1]])
+    alone = select(sp.csr_matrix(match), blocked, thresholds, 99)
+    grouped = select(sp.csr_matrix(match), blocked, thresholds, 99, group=group)
+    for member in range(len(match)):
+        mine = group[chosen(grouped, member)].tolist()
+        assert len(mine) == len(set(mine))
+        assert set(mine) == set(group[chosen(alone, member)].tolist())
