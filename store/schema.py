@@ -6,6 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from store.database import Database, StoreError
 
@@ -13,11 +14,17 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(database: Database) -> None:
-    """Create or migrate every table, in one transaction: two processes at once, or a failure half-way, do no harm."""
+    """Create or migrate every table, in one transaction: two processes at once, or a failure half-way, do no harm.
+
+    Raises StoreError for a database that another version made.
+    """
     with database.writing() as connection:
         config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise StoreError(f"the database is of a newer Germane: {error}; install that version") from error
 
 
 def version(database: Database) -> str | None:

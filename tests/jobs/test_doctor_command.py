@@ -1,0 +1,182 @@
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.services import TEMPLATES
+from store import networks
+from tests.faults.misbehaving import Fault
+from tests.jobs.installation import Installation, germane, printed
+
+
+def findings() -> list[dict[str, str]]:
+    return list(printed("doctor"))
+
+
+def problems() -> list[dict[str, str]]:
+    return [finding for finding in findings() if finding["level"] == "problem"]
+
+
+def test_a_sound_installation_has_no_problem(installation: Installation) -> None:
+    installation.set("WEB__BASE_URL", "https://digest.example.org")
+    result = germane("doctor")
+    assert result.exit_code == 0
+    assert {finding["level"] for finding in findings()} == {"ok"}
+    assert {finding["area"] for finding in findings()} == {
+        "configuration", "secret key", "web.base_url", "database", "templates", "breathe-well", "mail server",
+    }  # fmt: skip
+    assert not any(finding["advice"] for finding in findings())
+
+
+def test_it_writes_and_sends_nothing(installation: Installation) -> None:
+    rows = installation.fingerprint
+    germane("doctor")
+    assert (installation.fingerprint, installation.mailed) == (rows, [])
+    assert not any(command.startswith("MAIL") for command in installation.server.commands)
+
+
+def test_a_plain_http_address_is_a_warning_only(installation: Installation) -> None:
+    (warning,) = [finding for finding in findings() if finding["level"] == "warning"]
+    assert warning["area"] == "web.base_url"
+    assert "https" in warning["advice"]
+    assert germane("doctor").exit_code == 0
+
+
+def _no_server(installation: Installation) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        installation.set("SMTP__PORT", closed.getsockname()[1])
+
+
+def _network(**changes: Any) -> Callable[[Installation], None]:
+    def change(installation: Installation) -> None:
+        with installation.database.writing() as connection:
+            networks.change(connection, "breathe-well", **changes)
+
+    return change
+
+
+def _refused(installation: Installation) -> None:
+    installation.server.faults = [Fault("connect", reply=b"554 5.7.1 go away")]
+
+
+def _no_tables(installation: Installation) -> None:
+    Path("empty.db").touch()
+    installation.set("DATABASE__URL", "sqlite:///empty.db")
+
+
+@pytest.mark.parametrize(
+    ("plant", "area", "what", "advice"),
+    [
+        (lambda i: i.set("DIGEST__ITEMZ", 3), "configuration", "'digest.itemz'; did you mean 'items'", "mend it"),
+        (lambda i: i.set("SMTP__PORT", "many"), "configuration", "smtp.port = 'many'", "mend it"),
+        (lambda i: i.set("NONSENSE", 1), "configuration", "GERMANE_NONSENSE", "mend it"),
+        (lambda i: i.unset("SECRET_KEY"), "secret key", "missing or too short", "GERMANE_SECRET_KEY must be set"),
+        (lambda i: i.set("SECRET_KEY", "short"), "secret key", "missing or too short", "32 characters"),
+        (_no_tables, "database", "empty.db", "has no tables yet; run `germane init`"),
+        (lambda i: i.set("DATABASE__URL", "sqlite:///none.db"), "database", "none.db", "germane init"),
+        (lambda i: i.set("DATABASE__URL", "sqlite:///no/where.db"), "database", "where.db", "germane init"),
+        (lambda i: i.set("DATABASE__URL", "mysql://x/y"), "database", "database.url", "use sqlite:///FILE"),
+        (lambda i: i.set("DATABASE__URL", "postgresql://127.0.0.1:1/x"), "database", "127.0.0.1:1", "check database.url"),
+        (_no_server, "mail server", "cannot be reached", "check smtp.host, smtp.port"),
+        (_refused, "mail server", "554", "check smtp.host"),
+        (_network(sender_address="nonsense"), "breathe-well", "sender_address", "--sender-address ADDRESS"),
+        (_network(reply_to="a b@example.org"), "breathe-well", "reply_to", "--reply-to ADDRESS"),
+        (_network(list_id="a b <c>"), "breathe-well", "'a b <c>' is not a domain name", "--list-id"),
+        (_network(time_zone="Mars/Olympus"), "breathe-well", "'Mars/Olympus' does not exist", "--time-zone Europe/London"),
+    ],
+)  # fmt: skip
+def test_each_fault_is_found_and_what_to_do_is_said(
+    installation: Installation, plant: Callable[[Installation], None], area: str, what: str, advice: str
+) -> None:
+    plant(installation)
+    (problem,) = problems()
+    assert problem["area"] == area
+    assert what in problem["what"]
+    assert advice in problem["advice"]
+    result = germane("doctor")
+    assert result.exit_code == 1
+    assert "FIX" in result.stdout
+
+
+def test_a_user_name_without_a_password_is_found_here_and_at_the_server(installation: Installation) -> None:
+    installation.set("SMTP__USERNAME", "germane")
+    secret, server = problems()
+    assert (secret["area"], secret["advice"]) == ("smtp password", "set GERMANE_SMTP__PASSWORD")
+    assert server["area"] == "mail server"
+
+
+def test_several_faults_are_all_found_at_once(installation: Installation) -> None:
+    installation.unset("SECRET_KEY")
+    _network(list_id="", time_zone="Mars/Olympus")(installation)
+    _no_server(installation)
+    assert [problem["area"] for problem in problems()] == ["secret key", "breathe-well", "breathe-well", "mail server"]
+
+
+def test_no_postal_address_is_a_warning(installation: Installation) -> None:
+    _network(postal_address="")(installation)
+    warnings = [finding for finding in findings() if finding["level"] == "warning"]
+    assert any("--postal-address" in warning["advice"] for warning in warnings)
+
+
+def test_without_the_mail_server_it_does_not_connect(installation: Installation) -> None:
+    assert germane("doctor", "--no-smtp").exit_code == 0
+    assert installation.server.connections == 0
+
+
+def test_a_broken_settings_file_is_the_one_finding(installation: Installation, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[smtp\n")
+    (problem,) = findings()
+    assert (problem["area"], problem["level"]) == ("configuration", "problem")
+    assert "config.toml: not a TOML file" in problem["what"]
+
+
+@pytest.fixture
+def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the templates that the press reads instead."""
+    folder = tmp_path / "templates"
+    shutil.copytree(TEMPLATES, folder)
+    monkeypatch.setattr("jobs.press.TEMPLATES", folder)
+    return folder
+
+
+BREAKS: list[tuple[str, str, str]] = [
+    ("digest.card.html", "\n{% if %}\n", "Expected an expression"),
+    ("digest.html", "\n{{ nonsense }}\n", "'nonsense' is not known here"),
+    ("digest.subject.txt", "{% for %}", "line 1"),
+]
+
+
+@pytest.mark.parametrize(("name", "addition", "message"), BREAKS)
+def test_a_broken_template_is_found_with_file_and_line(
+    installation: Installation, templates: Path, name: str, addition: str, message: str
+) -> None:
+    file = templates / "email" / name
+    file.write_text(file.read_text(encoding="utf-8").rstrip("\n") + addition, encoding="utf-8")
+    (problem,) = problems()
+    assert problem["area"] == "templates"
+    assert f"{file}, line " in problem["what"]
+    assert message in problem["what"]
+
+
+def test_a_missing_template_is_found(installation: Installation, templates: Path) -> None:
+    (templates / "email" / "digest.html").unlink()
+    (problem,) = problems()
+    assert "email/digest.html: there is no such template" in problem["what"]
+
+
+@pytest.mark.parametrize(("name", "addition", "message"), BREAKS)
+@pytest.mark.parametrize("mode", [(), ("--dry-run",), ("--no-send",)])
+def test_a_run_with_a_broken_template_stops_before_anything_is_composed(
+    installation: Installation, templates: Path, name: str, addition: str, message: str, mode: tuple[str, ...]
+) -> None:
+    file = templates / "email" / name
+    file.write_text(file.read_text(encoding="utf-8").rstrip("\n") + addition, encoding="utf-8")
+    rows = installation.fingerprint
+    result = germane("run", *mode)
+    assert result.exit_code == 3
+    assert f"{file}, line " in result.stderr
+    assert message in result.stderr
+    assert (installation.fingerprint, installation.mailed) == (rows, [])
