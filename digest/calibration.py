@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 USUAL_MEAN = 0.01
 USUAL_DEVIATION = 0.03
-"""Of a member's scores over past items, as seen on the development corpora; where past items are few, a background leans on them."""
+"""Of a member's scores over past items, as on the development corpora: a background of few past items leans on them."""
 USUAL_WEIGHT = 20.0
 """Past items that the usual background weighs as much as."""
 SAMPLE = 2000
@@ -146,7 +146,7 @@ class Calibration:
 
 
 def _logit(weights: Sequence[float], features: Floats) -> Floats:
-    return np.clip(weights[0] + features @ np.asarray(weights[1:]), -30.0, 30.0)
+    return np.asarray(np.clip(weights[0] + features @ np.asarray(weights[1:]), -30.0, 30.0))
 
 
 def _corrected(logit: Floats, steps: Sequence[tuple[float, float]]) -> Floats:
@@ -160,8 +160,8 @@ def _corrected(logit: Floats, steps: Sequence[tuple[float, float]]) -> Floats:
 # Learnt on the calibration rounds of the three development corpora (medical topics, news, mailing lists; 238,000 pairs) by
 # `python -m bench.prior DIR...`: what a match is before a network has feedback of its own.
 DEFAULT = Calibration(
-    cold=(-7.749981, 18.25337, 0.420955, 0.0, 0.0, 0.0),
-    warm=(-4.230232, 9.98695, 2.128697, 0.0, 0.852027, 0.125801),
+    cold=(-7.872308, 19.358112, 0.25094, 0.0, 0.0, 0.0),
+    warm=(-4.231907, 10.018461, 2.126472, 0.0, 0.847835, 0.120493),
 )
 
 
@@ -198,8 +198,7 @@ def calibrate(examples: Sequence[Example], prior: Calibration = DEFAULT, strengt
 
 def _steps(logit: Floats, good: npt.NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
     """Isotonic regression of what happened on the logit, in groups that grow from the top down, where decisions are made."""
-    ends = STEP_PAIRS * (2 ** np.arange(24) - 1)
-    ends = [*ends[(ends > 0) & (ends <= len(logit))].tolist()]
+    ends = [end for power in range(1, 24) if (end := STEP_PAIRS * (2**power - 1)) <= len(logit)]
     if len(ends) < 3:
         return ()
     from sklearn.isotonic import isotonic_regression

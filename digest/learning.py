@@ -1,5 +1,6 @@
 """What a profile becomes: stated interest, expanded by past items, and moved by feedback (Rocchio 1971)."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,9 @@ class Settings:
     expansion: float = 0.3
     """Share of the expansion in an interest without feedback."""
     expansion_items: int = 25
-    """Past items that an interest is expanded with."""
+    """Past items that an interest is expanded with, at most."""
+    expansion_share: float = 1 / 40
+    """Of all past items, so that in a small network nothing is expanded with what merely happens to be nearest."""
     expansion_decay: float = 0.3
     """The share falls as 1 / (1 + decay * likes)."""
     like_weight: float = 0.3
@@ -57,11 +60,12 @@ def effective_profiles(
     settings = settings or Settings()
     likes = _totals(feedback.liked) if feedback else np.zeros(interests.n_profiles, dtype=np.float32)
     blocks = space.blocks
-    share = settings.expansion / (1.0 + settings.expansion_decay * likes[interests.owner])
-    nearest = nearest_items(space, interests.rows, past, settings.expansion_items)
+    share = settings.expansion * interests.coverage / (1.0 + settings.expansion_decay * likes[interests.owner])
+    most = min(settings.expansion_items, math.ceil(past.shape[0] * settings.expansion_share))
+    nearest = nearest_items(space, interests.rows, past, most)
     found = _totals(nearest) > 0
     learned = learned_rows(space, past, feedback, settings, forgotten) if feedback else None
-    rows = []
+    rows: list[Rows] = []
     for block in blocks:
         stated = _unit(interests.rows[:, block])
         expanded = _unit(nearest @ past[:, block])
@@ -71,7 +75,16 @@ def effective_profiles(
             if not rows:
                 base = _with_floor(base, _unit(interests.sum(stated)), settings.stated_floor)
         rows.append(_unit(base))
-    return _weighted(space, rows, settings)
+    return _scaled(_weighted(space, rows, settings), _coverage(interests, likes, settings))
+
+
+def _coverage(interests: Interests, likes: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
+    """How much of what a member wants the items can speak of at all: of length n_profiles, 0 to 1. Likes are known in full."""
+    count = np.bincount(interests.owner, minlength=interests.n_profiles)
+    total = np.bincount(interests.owner, weights=interests.coverage, minlength=interests.n_profiles)
+    stated = np.where(count > 0, total / np.maximum(count, 1), 1.0)
+    learned = settings.like_weight * likes**settings.like_growth
+    return np.asarray((stated + learned) / (1.0 + learned), dtype=np.float32)
 
 
 def learned_rows(
@@ -105,17 +118,20 @@ def _without(space: VectorSpace, rows: Rows, forgotten: Rows) -> Rows:
     blocks = [kept]
     for block in space.blocks[1:]:
         blocks.append(_scaled(anew[:, block], share * _lengths(rows[touched][:, block])))
-    place = sp.csr_matrix((np.ones(len(touched), np.float32), (touched, range(len(touched)))), (rows.shape[0], len(touched)))
+    place = sp.csr_matrix(
+        (np.ones(len(touched), np.float32), (touched, range(len(touched)))), (rows.shape[0], len(touched))
+    )
     untouched = np.ones(rows.shape[0], dtype=np.float32)
     untouched[touched] = 0.0
-    return (_scaled(rows, untouched) + place @ sp.hstack(blocks, format="csr", dtype=np.float32)).tocsr()
+    changed: Rows = place @ sp.hstack(blocks, format="csr", dtype=np.float32)
+    return sp.csr_matrix(_scaled(rows, untouched) + changed)
 
 
 def _with_floor(rows: Rows, stated: Rows, share: float) -> Rows:
     """Rows in which each stated term has at least that share of its stated weight, as seen at the rows' unit length."""
     least = _scaled(stated, share * np.maximum(_lengths(rows), 1.0))
     lacking = (least - rows).multiply(stated > 0)
-    return (rows + lacking.maximum(0)).tocsr()
+    return sp.csr_matrix(rows + lacking.maximum(0))
 
 
 def _lengths(rows: Rows) -> npt.NDArray[np.float32]:
@@ -130,11 +146,9 @@ def _weighted(space: VectorSpace, blocks: list[Rows], settings: Settings) -> Row
     full = sp.csr_matrix(space.whitened(full.toarray()))
     weights = np.array([1.0, settings.broad, settings.full], dtype=np.float32)
     weights /= weights.sum()
-    return sp.hstack(
-        [block * weight for block, weight in zip((lexical, broad, full), weights, strict=True)],
-        format="csr",
-        dtype=np.float32,
-    )
+    blocks = [block * weight for block, weight in zip((lexical, broad, full), weights, strict=True)]
+    rows: Rows = sp.hstack(blocks, format="csr", dtype=np.float32)
+    return rows
 
 
 def nearest_items(space: VectorSpace, rows: Rows, past: Rows, most: int) -> Rows:
@@ -152,8 +166,9 @@ def _mean(weights: Rows) -> Rows:
     return _scaled(weights, 1.0 / np.where(totals > 0, totals, 1.0))
 
 
-def _scaled(rows: Rows, by: npt.NDArray[np.float32]) -> Rows:
-    return sp.diags_array(np.asarray(by, dtype=np.float32)).tocsr() @ rows
+def _scaled(rows: Rows, by: npt.ArrayLike) -> Rows:
+    scaled: Rows = sp.diags_array(np.asarray(by, dtype=np.float32)).tocsr() @ rows
+    return scaled
 
 
 def _unit(rows: Rows) -> Rows:

@@ -35,9 +35,10 @@ class TfidfMatcher:
     def score(self, profiles: Rows, items: Rows) -> Rows:
         """See `Matcher`. Memory grows with what is kept, not with profiles times items."""
         if not profiles.shape[0] or not items.shape[0]:
-            return sp.csr_matrix((profiles.shape[0], items.shape[0]), dtype=np.float32)
+            return sp.csr_matrix(np.zeros((profiles.shape[0], items.shape[0]), dtype=np.float32))
         kept = [self._best(block) for block in self.blocks(profiles, items)]
-        return sp.vstack(kept, format="csr", dtype=np.float32)
+        scores: Rows = sp.vstack(kept, format="csr", dtype=np.float32)
+        return scores
 
     def blocks(self, profiles: Rows, items: Rows) -> Iterator[npt.NDArray[np.float32]]:
         """Dense scores, `CHUNK_CELLS` at a time, of consecutive profiles; below 0 where an item is unlike what was liked."""

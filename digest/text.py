@@ -69,7 +69,10 @@ STOP_WORDS: dict[str, frozenset[str]] = {
 """Function words for each language that Germane's own networks use, after the Snowball project's lists."""
 
 # Marks that belong to a word although `\w` does not know them: accents, vowel signs of Hebrew, Arabic and the Indic scripts.
-_MARKS = "\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0981-\u0dff\u0e31-\u0e4e\u0eb1-\u0ece\u102b-\u103e\u17b4-\u17d3"
+_MARKS = (
+    "\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0981-\u0dff"
+    "\u0e31-\u0e4e\u0eb1-\u0ece\u102b-\u103e\u17b4-\u17d3"
+)
 WORD = re.compile(rf"(?<!\w)[^\W\d_](?:\+\+|#)(?!\w)|[^\W_]+(?:[{_MARKS}]+[^\W_]*)*")
 CODE = re.compile(r"[^\W\d_][^\W_]*-\d+(?![\w-])")
 """A word and a number joined by a hyphen: COVID-19, ICD-10, SARS-CoV-2 (its last part)."""

@@ -1,17 +1,18 @@
 """Terms to vectors: the TF-IDF space that items and profiles share, and its latent smoothing.
 
-A row has three blocks, each a vector of unit length: `n_terms` columns of words, word pairs and topics; the same text seen through
-the space's latent semantics (Deerwester et al. 1990) in its few broadest dimensions, which tell what field it is in; and in all
-of them, which tell what it is about in other words. `blocks` are their places, `lexical(rows)` cuts the first one out.
+A row has three blocks, each a vector of unit length: `n_terms` columns of words, word pairs and topics; the same text seen
+through the space's latent semantics (Deerwester et al. 1990) in its few broadest dimensions, which tell what field it is in; and
+in all of them, which tell what it is about in other words. `blocks` are their places, `lexical(rows)` cuts the first one out.
 """
 
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class Settings:
     language: str = "en"
     """Of texts that name none and whose function words tell none."""
     title_weight: float = 2.0
-    topic_weight: float = 2.0
+    topic_weight: float = 1.0
     ancestor_weight: float = 0.5
     """Of a topic's parent, as a share of the topic's own weight; the grandparent's is its square."""
     synonym_weight: float = 0.5
@@ -45,11 +46,15 @@ class Settings:
     pairs: bool = True
     pair_weight: float = 0.7
     rarity: float = 1.8
-    """Power of the inverse document frequency: above 1, rare terms count for more than the textbook says."""
+    """Power of the inverse document frequency from `rarity_items` on: above 1, rare terms count for more than the textbook says.
+    With fewer items it is nearer to 1, for there a term is soon rare by chance."""
+    rarity_items: int = 1000
     max_share: float = 0.4
     """Terms in more than this share of the items say nothing about any of them."""
     latent: int = 300
     """Latent dimensions, at most; 0 leaves the latent blocks out."""
+    latent_from: int = 300
+    """Items from which on there are latent blocks: learnt from fewer, they blur more than they tell."""
     broad: int = 50
     """Of them the first so many are the broad block."""
     latent_items: int = 3
@@ -89,13 +94,15 @@ class Interests:
     rows: Rows
     owner: Ints
     n_profiles: int
+    coverage: Floats
+    """Of each interest the share of its length in words that some item has, 0 to 1: what nobody writes about matches nothing."""
 
     def sum(self, rows: Rows) -> Rows:
         """Rows of the interests added up for each profile: shape (n_profiles, ...)."""
         ones = np.ones(len(self.owner), dtype=np.float32)
-        return (
-            sp.csr_matrix((ones, (self.owner, np.arange(len(self.owner)))), (self.n_profiles, len(self.owner))) @ rows
-        )
+        shape = (self.n_profiles, len(self.owner))
+        summed: Rows = sp.csr_matrix((ones, (self.owner, np.arange(len(self.owner)))), shape=shape) @ rows
+        return summed
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,7 @@ class VectorSpace:
         return self.n_words + len(self.pair_codes)
 
     def item_vectors(self, items: Sequence[Item]) -> Rows:
-        """Rows of shape (n_items, n_terms + n_latent), float32."""
+        """Rows of shape (n_items, n_columns), float32."""
         tokens = _item_tokens(items, self.analyser, self.settings, self.number)
         return self._rows(tokens, [item.topics for item in items])
 
@@ -150,12 +157,15 @@ class VectorSpace:
         topics = [(number, profile.chosen) for number, profile in enumerate(profiles) if profile.chosen]
         texts = [([part], profiles[number].languages) for number, part in parts] + [([], ())] * len(topics)
         tokens = _profile_tokens(texts, self.analyser, self.number)
-        rows = self._rows(tokens, [()] * len(parts) + [keys for _, keys in topics])
+        weighted = self.weighted(self.counts(tokens), [()] * len(parts) + [keys for _, keys in topics])
+        known = np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel()
+        all_of_it = known + _unknown(tokens) * self.rarest**2
+        coverage = np.sqrt(known / np.where(all_of_it > 0, all_of_it, 1.0)).astype(np.float32)
         owner = np.array([number for number, _ in (*parts, *topics)], dtype=np.int64)
-        return Interests(rows, owner, len(profiles))
+        return Interests(self.with_latent(weighted), owner, len(profiles), coverage)
 
     def profile_vectors(self, profiles: Sequence[Profile]) -> Rows:
-        """Rows of shape (n_profiles, n_terms + n_latent), float32: what is stated and chosen, nothing learned or expanded."""
+        """Rows of shape (n_profiles, n_columns), float32: what is stated and chosen, nothing learned or expanded."""
         interests = self.interests(profiles)
         return self.with_latent(self.lexical(interests.sum(interests.rows)))
 
@@ -169,7 +179,8 @@ class VectorSpace:
         unit = _unit(lexical)
         full = np.asarray(unit @ self.latent, dtype=np.float32)
         blocks = [sp.csr_matrix(unit_length(full[:, : self.settings.broad])), sp.csr_matrix(unit_length(full))]
-        return sp.hstack([unit, *blocks], format="csr", dtype=np.float32)
+        rows: Rows = sp.hstack([unit, *blocks], format="csr", dtype=np.float32)
+        return rows
 
     def whitened(self, full: Floats) -> Floats:
         """Profiles' full latent block as linear discriminant analysis sees it, of unit length: shape (n, n_dimensions)."""
@@ -199,17 +210,28 @@ class VectorSpace:
                 settings=settings, words=_lines(arrays["words"]), n_words=head["n_words"], n_items=head["n_items"],
                 pair_codes=arrays["pair_codes"], idf=arrays["idf"], labels=_lines(arrays["labels"]),
                 topics=[Topic(**{**topic, "synonyms": tuple(topic["synonyms"])}) for topic in head["topics"]],
-                latent=arrays["latent"].astype(np.float32), metric=arrays["metric"], centre=arrays["centre"], analyser=Analyser(settings.language),
+                latent=arrays["latent"].astype(np.float32), metric=arrays["metric"], centre=arrays["centre"],
+                analyser=Analyser(settings.language),
             )  # fmt: skip
 
     @cached_property
     def _index(self) -> dict[str, int]:
         return {word: number for number, word in enumerate(self.words)}
 
+    @property
+    def _rarity(self) -> float:
+        known = min(1.0, math.log(max(self.n_items, 1)) / math.log(self.settings.rarity_items))
+        return 1.0 + (self.settings.rarity - 1.0) * known
+
+    @property
+    def rarest(self) -> float:
+        """Importance of a word that no item has."""
+        return float((math.log(1.0 + self.n_items) + 1.0) ** self._rarity)
+
     @cached_property
     def importance(self) -> Floats:
         """Of the lexical columns: the inverse document frequency to the power of `rarity`, less for pairs."""
-        importance = self.idf**self.settings.rarity
+        importance = self.idf**self._rarity
         importance[self.n_words : self.first_topic] *= self.settings.pair_weight
         return importance
 
@@ -223,8 +245,8 @@ class VectorSpace:
         return TopicMap(self)
 
     def number(self, word: str) -> int:
-        """Of a stem among `words`; -1 where the space does not know it."""
-        return self._index.get(word, -1)
+        """Of a stem among `words`; -1 where the space does not know it, -2 where it would say nothing alone either."""
+        return self._index.get(word, -1 if is_term(word) else -2)
 
     def columns(self, tokens: Tokens) -> tuple[Ints, Ints, Floats]:
         """Column, row and weight of the words and pairs that have a column."""
@@ -287,7 +309,8 @@ class TopicMap:
         best = dict(zip(((row[i], column[i]) for i in order), (weight[i] for i in order), strict=True))
         where = np.array(list(best), dtype=np.int64).reshape(-1, 2)
         extra = sp.csr_matrix((list(best.values()), (where[:, 0], where[:, 1])), shape=counts.shape, dtype=np.float32)
-        return (counts + extra).tocsr()
+        with_topics: Rows = (counts + extra).tocsr()
+        return with_topics
 
     def _found(self, counts: sp.csc_matrix) -> Iterable[tuple[int, int, float]]:
         share = self.settings.synonym_weight
@@ -297,6 +320,16 @@ class TopicMap:
                 rows = np.intersect1d(rows, counts.indices[counts.indptr[column] : counts.indptr[column + 1]])
             for column, weight in self.weights[key]:
                 yield from ((int(row), column, weight * share) for row in rows)
+
+
+def _unknown(tokens: Tokens) -> Floats:
+    """Of each row the unknown words, in the reading that knows most of them: shape (n_rows,)."""
+    first = np.flatnonzero(np.diff(tokens.part, prepend=-1))
+    per_part = np.zeros(len(first))
+    np.add.at(per_part, np.cumsum(np.diff(tokens.part, prepend=-1) > 0) - 1, tokens.word == -1)
+    least = np.full(tokens.n_rows, np.inf)
+    np.minimum.at(least, tokens.row[first], per_part)
+    return np.where(np.isfinite(least), least, 0.0).astype(np.float32)
 
 
 def _phrases(topic: Topic) -> tuple[str, ...]:
@@ -391,7 +424,7 @@ def _lines(array: npt.NDArray[np.uint8]) -> list[str]:
 
 
 def fit(items: Sequence[Item], topics: Sequence[Topic], settings: Settings | None = None) -> VectorSpace:
-    """The space of these items, oldest first, and topics. Give the open items too: a word that none of them has matches nothing."""
+    """The space of these items, oldest first, and topics. Give the open items too: a word that no item has matches nothing."""
     settings = settings or Settings()
     items = items[-settings.newest :]
     analyser, numbers, written = Analyser(settings.language), _Numbers(), Counter[str]()
@@ -441,7 +474,7 @@ def _vocabulary(tokens: Tokens, numbers: _Numbers, settings: Settings) -> _Vocab
     has_column = full[: len(names)] & (df >= 1) & (df <= most)
     has_column[[number for forced in numbers.forced if len(forced) == 1 for number in forced]] = True
     pairs = _pair_codes(tokens, full, least, most, settings) if settings.pairs else np.zeros(0, np.int64)
-    forced = [a * PAIR + b for words in numbers.forced for a, b in zip(words, words[1:], strict=False)]
+    forced = [a * PAIR + b for words in numbers.forced for a, b in pairwise(words)]
     pairs = np.union1d(pairs, np.array(forced, dtype=np.int64))
     in_pair = np.zeros(len(names), bool)
     in_pair[pairs // PAIR] = in_pair[pairs % PAIR] = True
@@ -503,7 +536,7 @@ def _with_semantics(space: VectorSpace, unit: Rows) -> VectorSpace:
     frequency = np.bincount(unit.indices, minlength=unit.shape[1])
     columns = np.flatnonzero(frequency >= (max(settings.latent_items, n_items // 3000) if n_items >= 1000 else 1))
     size = min(settings.latent, n_items // 5, len(columns) - 1)
-    if size < 10:
+    if n_items < settings.latent_from or size < 1:
         return replace(space, latent=_none(unit.shape[1], 0))
     from sklearn.decomposition import TruncatedSVD
 
@@ -522,7 +555,7 @@ def _none(*shape: int) -> Floats:
     return np.zeros(shape, dtype=np.float32)
 
 
-def unit_length(rows: Floats) -> Floats:
+def unit_length(rows: npt.NDArray[np.floating]) -> Floats:
     """Dense rows scaled to unit length; a row of next to nothing stays as it is."""
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(length > 1e-6, length, 1.0), dtype=np.float32)
