@@ -352,6 +352,39 @@ class ForgottenTerm(SQLModel, table=True):
     at: datetime = _time(nullable=False)
 
 
+class ThresholdChange(SQLModel, table=True):
+    """A change of a network's threshold: who, when, from what to what. Never updated; undoing one adds another."""
+
+    __tablename__: ClassVar[Any] = "threshold_change"
+
+    id: int | None = _key()
+    network_id: int = _to("network", index=True)
+    kind: str = ""
+    """The kind it was for; empty for the whole network."""
+    before: float | None = None
+    """None: there was none of its own."""
+    after: float | None = None
+    by: str = ""
+    at: datetime = _time(nullable=False)
+    undoes: int | None = Field(
+        default=None,
+        sa_column=Column(Key, ForeignKey("threshold_change.id", ondelete="CASCADE"), nullable=True),
+    )
+    """The change that this one took back."""
+
+
+class Judgement(SQLModel, table=True):
+    """Whether somebody who looked at a pair of member and item found that it should be sent; the latest word holds."""
+
+    member_id: int = _to("member", primary_key=True)
+    item_id: int = _to("item", primary_key=True)
+    good: bool
+    match: float
+    """The match at that time."""
+    by: str = ""
+    at: datetime = _time(nullable=False)
+
+
 class Outbox(SQLModel, table=True):
     """A composed digest that the mail server has not yet taken responsibility for, or what became of it."""
 
