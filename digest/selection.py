@@ -63,13 +63,14 @@ def select(
     order = np.lexsort((column, -match, row))
     row, column, code = row[order], column[order], code[order]
     if group is not None:
-        code[_repeats(row, group[column], code == Block.NONE)] = Block.DUPLICATE
+        free = np.flatnonzero(code == Block.NONE)
+        code[free[repeats(row[free], group[column[free]])]] = Block.DUPLICATE
     allowed = code == Block.NONE
-    rank = _place_within(row[allowed])
+    rank = place_within(row[allowed])
     fits = rank <= np.broadcast_to(np.asarray(caps), n_members)[row[allowed]]
     code[np.flatnonzero(allowed)[~fits]] = Block.OVER_BUDGET
     left = np.flatnonzero(code != Block.NONE)
-    left = left[_place_within(row[left]) <= most_left_out]
+    left = left[place_within(row[left]) <= most_left_out]
     return Selection(
         member=row[allowed][fits],
         item=column[allowed][fits],
@@ -81,14 +82,13 @@ def select(
     )
 
 
-def _repeats(row: Ints, group: Ints, allowed: npt.NDArray[np.bool_]) -> Ints:
-    """Places of the allowed pairs whose member has an allowed pair of the same group before them."""
-    places = np.flatnonzero(allowed)
-    pair = row[places] * (group.max(initial=0) + 1) + group[places]
-    return np.delete(places, np.unique(pair, return_index=True)[1])
+def repeats(member: Ints, group: Ints) -> Ints:
+    """Places of the pairs whose member has a pair of the same group before them."""
+    pair = member * (group.max(initial=0) + 1) + group
+    return np.delete(np.arange(len(pair)), np.unique(pair, return_index=True)[1])
 
 
-def _place_within(groups: Ints) -> Ints:
+def place_within(groups: Ints) -> Ints:
     """1, 2, 3, ... within each run of equal values; `groups` is sorted."""
     if not len(groups):
         return np.empty(0, dtype=np.int64)
