@@ -47,10 +47,10 @@ def match_and_select(profiles: Sequence[Profile], items: Sequence[Item]) -> dict
         items=items, topics=[], space=space, rows=rows, past=rows, thresholds=np.full(len(items), 33.0), most_items=6,
         language="en",
     )  # fmt: skip
-    profile_rows, vectors_s = timed(lambda: edition.profile_rows(profiles))
-    (_, matches), match_s = timed(lambda: edition.match(profile_rows))
-    _, select_s = timed(lambda: select(matches, None, edition.thresholds, edition.most_items))
     wishes, names = [Preferences()] * len(profiles), [""] * len(profiles)
+    wants, vectors_s = timed(lambda: edition.wants(profiles, wishes))
+    (_, matches), match_s = timed(lambda: edition.match(wants))
+    _, select_s = timed(lambda: select(matches, None, edition.thresholds, edition.most_items))
     _, compose_s = timed(lambda: compose(edition, profiles, wishes, names, NOTHING_SENT))
     return {
         "fit_s": fit_s,
@@ -59,7 +59,7 @@ def match_and_select(profiles: Sequence[Profile], items: Sequence[Item]) -> dict
         "match_s": match_s,
         "select_s": select_s,
         "compose_s": compose_s,
-        "sklearn_match_s": _plain_match(space.lexical(profile_rows), space.lexical(rows)),
+        "sklearn_match_s": _plain_match(space.lexical(wants.rows), space.lexical(rows)),
     }
 
 

@@ -1,30 +1,54 @@
 """An edition as one decision: what was learnt once for all, and what each batch of members gets from it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from digest.calibration import DEFAULT, Background, Calibration
 from digest.eligibility import Members, blocks
+from digest.feedback import Rule, Said, shifts, weights
 from digest.items import AUDIENCE_FACETS, Item, Topic
-from digest.learning import effective_profiles
+from digest.learned import Learned, forgotten_rows, learned_terms
+from digest.learning import Feedback, effective_profiles, learned_rows
 from digest.matching import TfidfMatcher
 from digest.reasons import Reason, reasons_for
 from digest.selection import Selection, select
+from digest.thresholds import moved
 from digest.vectors import Rows, VectorSpace
 from profiles.member import Preferences, Profile
 
-BACKGROUND_ITEMS = 2000
-"""Newest past items over which a member's scores are standardised."""
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a batch of members said about past items, and the learned terms that they (by row) want forgotten."""
+
+    said: Said = field(default_factory=Said.nothing)
+    forgotten: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+
+NOTHING_HEARD = Heard()
+
+
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """What a batch of members wants, as rows of shape (n_members, n_columns): `rows` to be matched, `stated` as they gave it
+    themselves, and `learned` as `feedback` added it (None without any). `shifts` move their thresholds."""
+
+    rows: Rows
+    stated: Rows
+    learned: Rows | None
+    feedback: Feedback | None
+    shifts: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Edition:
     """What is the same for every member: the items to choose from, their rows, and the space and past they are seen in.
 
-    `rows` is of shape (n_items, n_columns), `past` of shape (n_past, n_columns), oldest first; `thresholds` of shape (n_items,).
+    `rows` is of shape (n_items, n_columns), `past` of shape (n_past, n_columns), oldest first; `thresholds` of shape (n_items,)
+    are those of the items' kinds, `threshold` the one for kinds that have none of their own.
     """
 
     items: Sequence[Item]
@@ -37,17 +61,46 @@ class Edition:
     language: str
     candidates: int = 32
     calibration: Calibration = DEFAULT
+    rule: Rule = field(default_factory=Rule)
+    threshold: float = 33.0
+    past_keys: tuple[int, ...] = ()
+    """Keys of the past items, in the order of `past`."""
 
-    def profile_rows(self, profiles: Sequence[Profile]) -> Rows:
-        """What members want, as rows of shape (n_profiles, n_columns) to be matched: stated, chosen, expanded."""
-        return effective_profiles(self.space, self.space.interests(profiles), self.past)
+    def wants(
+        self, profiles: Sequence[Profile], preferences: Sequence[Preferences], heard: Heard = NOTHING_HEARD
+    ) -> Wants:
+        """What members want: stated, chosen, expanded by past items, and learned from what was heard of them."""
+        n, interests, feedback, learned = len(profiles), self.space.interests(profiles), None, None
+        forgotten = forgotten_rows(self.space, heard.forgotten, n)
+        if len(heard.said.member):
+            agreed = [wish.learn_from_opened for wish in preferences]
+            feedback = weights(heard.said, n, self.past.shape[0], self.rule, agreed)
+            learned = learned_rows(self.space, self.past, feedback, forgotten=forgotten)
+        return Wants(
+            rows=effective_profiles(self.space, interests, self.past, feedback, forgotten=forgotten),
+            stated=interests.sum(interests.rows),
+            learned=learned,
+            feedback=feedback,
+            shifts=shifts(heard.said, n, self.rule),
+        )
 
-    def match(self, profile_rows: Rows) -> tuple[Rows, Rows]:
-        """(scores 0 to 1, matches 0 to 100), both of shape (n_profiles, n_items)."""
+    def match(self, wants: Wants) -> tuple[Rows, Rows]:
+        """(scores 0 to 1, matches 0 to 100), both of shape (n_members, n_items)."""
         matcher = TfidfMatcher(self.space.n_terms, most=0)
-        scores = matcher.score(profile_rows, self.rows)
-        background = Background.of(matcher, profile_rows, self.past[-BACKGROUND_ITEMS:])
+        scores = matcher.score(wants.rows, self.rows)
+        background = Background.of(matcher, wants.rows, self.past, wants.feedback)
         return scores, self.calibration.match(scores, background)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Floor and ceiling of a member's own threshold."""
+        return self.rule.threshold_floor, self.rule.threshold_ceiling
+
+    def learned_terms(self, wants: Wants) -> list[Learned]:
+        """What was learned about each member, in words; see there."""
+        if wants.learned is None or wants.feedback is None:
+            return []
+        return learned_terms(self.space, wants.learned, self.past, wants.feedback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +113,9 @@ class Composition:
     reasons: list[list[Reason]]
     left_scores: npt.NDArray[np.float64]
     left_matches: npt.NDArray[np.float64]
+    thresholds: npt.NDArray[np.float64]
+    """Each member's own, for kinds without one of their own: shape (n_members,)."""
+    learned: list[Learned]
 
 
 def compose(
@@ -68,25 +124,33 @@ def compose(
     preferences: Sequence[Preferences],
     names: Sequence[str],
     sent: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    heard: Heard = NOTHING_HEARD,
 ) -> Composition:
     """Match, select and explain for a batch of members; the first arguments are of length n_members.
 
-    `sent` are pairs (row, column) that must not be sent again.
+    `sent` are pairs (row, column) that must not be sent again; `heard` is what these members said before.
     """
     blocked = blocks(_columns(profiles, preferences, names), edition.items, edition.topics, edition.language, sent)
-    rows = edition.profile_rows(profiles)
-    scores, matches = edition.match(rows)
+    wants = edition.wants(profiles, preferences, heard)
+    scores, matches = edition.match(wants)
     caps = np.array(
         [min(edition.most_items, p.items_per_digest or edition.most_items) for p in preferences], dtype=np.int64
     )
-    found = select(matches, blocked, edition.thresholds, caps, edition.candidates)
+    found = select(
+        matches, blocked, edition.thresholds, caps, edition.candidates, shifts=wants.shifts, bounds=edition.bounds
+    )
+    reasons = reasons_for(
+        edition.space, wants.rows, edition.rows, found.member, found.item, stated=wants.stated, learned=wants.learned
+    )
     return Composition(
         selection=found,
         scores=_at(scores, found.member, found.item),
         matches=_at(matches, found.member, found.item),
-        reasons=reasons_for(edition.space, rows, edition.rows, found.member.tolist(), found.item.tolist()),
+        reasons=reasons,
         left_scores=_at(scores, found.left_member, found.left_item),
         left_matches=_at(matches, found.left_member, found.left_item),
+        thresholds=moved(edition.threshold, wants.shifts, *edition.bounds),
+        learned=edition.learned_terms(wants),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from digest.vectors import PAIR, Rows, VectorSpace
+from digest.vectors import GAP, PAIR, Rows, VectorSpace
 
 Source = Literal["stated", "topic", "learned", "related"]
 Ints = npt.NDArray[np.int64]
@@ -60,6 +60,16 @@ def explain(space: VectorSpace, profile: Rows, item: Rows) -> list[tuple[str, fl
     return [(space.labels[columns[i]], float(given[0, i])) for i in order]
 
 
+def explain_with_sources(
+    space: VectorSpace, profile: Rows, item: Rows, stated: Rows | None, learned: Rows | None
+) -> list[Reason]:
+    """The same with where each term comes from; `stated` and `learned` as for `reasons_for`, of one row each."""
+    columns, given = contributions(space, profile, item)
+    sources = _Sources(space, columns, np.zeros(1, dtype=np.int64), stated, learned)
+    order = np.argsort(-given[0], kind="stable").tolist()
+    return [Reason(space.labels[columns[i]], float(given[0, i]), sources.of(0, i, int(columns[i]))) for i in order]
+
+
 def reasons_for(
     space: VectorSpace,
     profiles: Rows,
@@ -84,7 +94,8 @@ def reasons_for(
         sources = _Sources(space, terms, row[pairs], stated, learned)
         best = np.argsort(-given, axis=1, kind="stable")[:, :CANDIDATES]
         for number, (pair, places) in enumerate(zip(pairs, best, strict=True)):
-            candidates = ((int(terms[place]), float(given[number, place]), int(place)) for place in places)
+            shown = (place for place in places if GAP not in space.labels[terms[place]])
+            candidates = ((int(terms[place]), float(given[number, place]), int(place)) for place in shown)
             chosen = _choose(words, candidates, most)
             reasons = [Reason(space.labels[t], w, sources.of(number, place, t)) for t, w, place in chosen]
             found[pair] = [r for r in reasons if r.source != "related" or r.weight >= RELATED_SHARE * reasons[0].weight]

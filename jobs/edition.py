@@ -1,26 +1,34 @@
 """Composing an edition: from what the store holds to digests and an outbox, shard by shard."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection
 
-from digest.composition import Composition, compose
+from digest.composition import NOTHING_HEARD, Composition, Heard, compose
 from digest.composition import Edition as Fitted
 from digest.eligibility import Block
+from digest.feedback import Rule, Said
+from digest.learned import Learned
 from digest.slots import preferred_instant
 from digest.vectors import VectorSpace, fit
 from jobs.services import Services
 from profiles.member import Preferences, Profile
 from profiles.standing import why_no_mail
-from store import editions, items, topics
+from store import editions, feedback, items, topics
 from store.database import StoreError
 from store.editions import Decided, Edition, PlannedDigest
+from store.feedback import Standing
 from store.networks import Network
 
 Advance = Callable[[int], None]
+Ints = npt.NDArray[np.int64]
 
 
 def edition_settings(services: Services, network: Network) -> dict[str, Any]:
@@ -33,6 +41,7 @@ def edition_settings(services: Services, network: Network) -> dict[str, Any]:
         "candidates": settings.matching.candidates,
         "background_items": settings.matching.background_items,
         "max_item_age_days": settings.digest.max_item_age_days,
+        "feedback": {name: getattr(settings.matching, name) for name in Rule.__slots__},
     }
 
 
@@ -75,6 +84,9 @@ def fit_edition(
         most_items=settings["items_per_digest"],
         language=network.language,
         candidates=settings["candidates"],
+        rule=Rule(**settings.get("feedback", {})),  # an edition of before there was feedback has none
+        threshold=default,
+        past_keys=tuple(item.key for item in past),
     )
 
 
@@ -103,11 +115,13 @@ def compose_edition(services: Services, network: Network, edition: Edition, owne
                 return
             span = (batch[0].member_key, batch[-1].member_key)
             sent = editions.sent_pairs(connection, *span, [item.key for item in fitted.items])
-        decided = decide(fitted, network, edition, batch, sent)
+            voices = listen(connection, *span, edition.as_of)
+        decided = decide(fitted, network, edition, batch, sent, voices)
         now = services.now()
         with services.database.writing() as connection:
             editions.renew(connection, edition.key, owner, now, services.settings.schedule.lease_s)
             editions.write(connection, edition, decided, now)
+            feedback.write_learned(connection, decided.learned_of, decided.learned)
         advance(len(batch))
 
 
@@ -122,18 +136,64 @@ def _load_or_fit(services: Services, network: Network, edition: Edition, owner: 
     return fitted
 
 
-def decide(fitted: Fitted, network: Network, edition: Edition, batch: Sequence[PlannedDigest], sent: Any) -> Decided:
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """What some members said about items, and which learned terms they want forgotten, by their keys."""
+
+    standing: Standing
+    forgotten: dict[int, list[str]]
+
+
+def listen(connection: Connection, first_member: int, last_member: int, moment: datetime) -> Voices:
+    """What members in the closed range of keys had said by `moment`, and what they want forgotten now."""
+    standing = feedback.standing(connection, first_member, last_member, moment)
+    return Voices(standing, feedback.forgotten_by(connection, first_member, last_member))
+
+
+def heard_of(members: Sequence[PlannedDigest], fitted: Fitted, voices: Voices | None) -> Heard:
+    """What these members said, as rows and columns of the edition."""
+    if voices is None:
+        return NOTHING_HEARD
+    row, mine = _places(voices.standing.member, [member.member_key for member in members])
+    column, known = _places(voices.standing.item, fitted.past_keys)
+    said = Said(
+        member=row[mine],
+        item=np.where(known, column, -1)[mine],
+        verdict=voices.standing.verdict[mine],
+        age_days=voices.standing.age_days[mine],
+        judged=voices.standing.judged[mine],
+    )
+    gone = {n: voices.forgotten[m.member_key] for n, m in enumerate(members) if m.member_key in voices.forgotten}
+    return Heard(said, gone)
+
+
+def _places(wanted: Ints, keys: Sequence[int]) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Where each wanted value stands among the keys, and whether it is there at all."""
+    place = {key: n for n, key in enumerate(keys)}
+    found = np.array([place.get(key, -1) for key in wanted.tolist()], dtype=np.int64)
+    return found, found >= 0
+
+
+def decide(
+    fitted: Fitted,
+    network: Network,
+    edition: Edition,
+    batch: Sequence[PlannedDigest],
+    sent: Any,
+    voices: Voices | None = None,
+) -> Decided:
     """What each member of a shard gets, as rows: pure, the same in gives the same out."""
     today = edition.as_of.astimezone(ZoneInfo(network.time_zone)).date()
     reasons = [_why_no_mail(member, edition.as_of, today) for member in batch]
     able = [member for member, reason in zip(batch, reasons, strict=True) if reason is None]
     decided = Decided(digests=[], chosen=[], left_out=[], outbox=[])
     decided.digests.extend(
-        (m.digest_key, "skipped", reason, 0, 0) for m, reason in zip(batch, reasons, strict=True) if reason
+        (m.digest_key, "skipped", reason, 0, 0, None) for m, reason in zip(batch, reasons, strict=True) if reason
     )
     if able:
         profiles, wishes, names = zip(*((profile_of(m), preferences_of(m), m.name) for m in able), strict=True)
-        found = compose(fitted, profiles, wishes, names, _pairs(able, fitted, sent))
+        heard = heard_of(able, fitted, voices)
+        found = compose(fitted, profiles, wishes, names, _pairs(able, fitted, sent), heard)
         _add_composed(decided, found, able, fitted, network, edition)
     return decided
 
@@ -189,18 +249,32 @@ def _add_composed(
         reason = Block(pick.left_block[n]).word
         facts_left = (float(found.left_scores[n]), float(found.left_matches[n]))
         decided.left_out.append((members[row].digest_key, fitted.items[column].key, reason, *facts_left))
+    _add_learned(decided, found.learned, members, fitted)
     chosen = np.bincount(pick.member, minlength=len(members))
     left = np.bincount(pick.left_member, minlength=len(members))
     domain = network.sender_address.partition("@")[2]
     for row, member in enumerate(members):
-        below = int(pick.below[row])
+        below, threshold = int(pick.below[row]), float(found.thresholds[row])
         if not chosen[row]:
             reason = "nothing_allowed" if left[row] else "nothing_fits"
-            decided.digests.append((member.digest_key, "skipped", reason, 0, below))
+            decided.digests.append((member.digest_key, "skipped", reason, 0, below, threshold))
             continue
-        decided.digests.append((member.digest_key, "composed", "", int(chosen[row]), below))
+        decided.digests.append((member.digest_key, "composed", "", int(chosen[row]), below, threshold))
         message_id = f"<{edition.public_id}.{member.member_public_id}@{domain}>"
         decided.outbox.append((member.digest_key, member.member_key, message_id, _not_before(member, network, edition)))
+
+
+def _add_learned(
+    decided: Decided, learned: Sequence[Learned], members: Sequence[PlannedDigest], fitted: Fitted
+) -> None:
+    """Terms with their rank; whoever was considered and has none any more loses those of the last edition."""
+    decided.learned_of.extend(member.member_key for member in members)
+    ranks = Counter[int]()
+    for term in learned:
+        ranks[term.member] += 1
+        items = [fitted.past_keys[column] for column in term.items]
+        key = members[term.member].member_key
+        decided.learned.append((key, ranks[term.member], term.label, round(term.weight, 6), items))
 
 
 def _not_before(member: PlannedDigest, network: Network, edition: Edition) -> datetime:

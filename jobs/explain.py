@@ -16,17 +16,27 @@ if TYPE_CHECKING:
     from store.networks import Network
 
 
+SOURCES = {
+    "stated": "what they said",
+    "topic": "a topic they follow",
+    "learned": "learned from feedback",
+    "related": "related to what they said",
+}
+
+
 @dataclass(frozen=True)
 class Explanation:
-    """The figures behind one pair. `terms` are (term, weight), heaviest first; `score` is their sum, or 0 if that is less."""
+    """The figures behind one pair. `terms` are (term, weight, source), heaviest first; `score` is their sum, or 0 if that is
+    less. `threshold` is the member's own: `usual` is what it is without their feedback."""
 
     member: str
     item: str
     edition: str
-    terms: list[tuple[str, float]]
+    terms: list[tuple[str, float, str]]
     score: float
     match: float
     threshold: float
+    usual: float
     outcome: str
 
 
@@ -41,7 +51,7 @@ def explain(config: Path | None, member: str, item: str, slot: str, slug: str, a
     """Show the terms that make MEMBER's match with ITEM, their sum, the threshold, and what came of it.
 
     Without --edition the newest edition that could choose the item is explained, with the vectors stored with it; if there is
-    none, one that would open now. The member's profile is taken as it is now.
+    none, one that would open now. The member's profile is taken as it is now, what they said about items as it was then.
 
     Example: germane explain ann@trust.example.org esd-rural-2026
     """
@@ -66,23 +76,29 @@ def explain(config: Path | None, member: str, item: str, slot: str, slug: str, a
 def _explain(
     services: "Services", network: "Network", member: "PlannedDigest", item: "Item", slot: str, who: str
 ) -> Explanation:
-    from digest.reasons import explain as terms_of
-    from jobs.edition import profile_of
+    from digest.reasons import explain_with_sources
+    from digest.thresholds import moved
+    from jobs.edition import heard_of, listen, preferences_of, profile_of
 
     edition = _edition(services, network, item, slot)
     fitted = _fitted(services, network, edition, item)
     column = [chosen.key for chosen in fitted.items].index(item.key)
-    rows = fitted.profile_rows([profile_of(member)])
-    scores, matches = fitted.match(rows)
-    terms = terms_of(fitted.space, rows[0], fitted.rows[column])
+    with services.database.reading() as connection:
+        moment = edition.as_of if edition else services.now()
+        voices = listen(connection, member.member_key, member.member_key, moment)
+    wants = fitted.wants([profile_of(member)], [preferences_of(member)], heard_of([member], fitted, voices))
+    scores, matches = fitted.match(wants)
+    terms = explain_with_sources(fitted.space, wants.rows, fitted.rows[column], wants.stated, wants.learned)
+    usual = float(fitted.thresholds[column])
     return Explanation(
         member=who,
         item=item.title,
         edition=edition.slot if edition else "one that would open now",
-        terms=terms,
+        terms=[(term.label, term.weight, term.source) for term in terms],
         score=float(scores[0, column]),
         match=float(matches[0, column]),
-        threshold=float(fitted.thresholds[column]),
+        threshold=float(moved(usual, wants.shifts[0], *fitted.bounds)),
+        usual=usual,
         outcome=_outcome(services, edition, member, item),
     )
 
@@ -123,14 +139,21 @@ def _outcome(services: "Services", edition: "Edition | None", member: "PlannedDi
 
 
 def _print(result: Explanation) -> None:
-    shown = [(term, f"{weight:.4f}") for term, weight in result.terms if abs(weight) >= 5e-5]
-    print_table(f"{result.member} and “{result.item}”", ("term", "weight"), shown, right=(1,))
-    total = sum(weight for _, weight in result.terms)
+    shown = [(term, f"{weight:.4f}", SOURCES[source]) for term, weight, source in result.terms if abs(weight) >= 5e-5]
+    print_table(f"{result.member} and “{result.item}”", ("term", "weight", "from"), shown, right=(1,))
+    total = sum(weight for _, weight, _ in result.terms)
     less = "" if total >= 0 else f"; less than nothing counts as {result.score:.4f}"
     click.echo(f"sum of all {len(result.terms)} terms = score {total:.4f}{less}")
     passes = "at or above" if result.match >= result.threshold else "below"
-    click.echo(f"match {result.match:.0f} of 100, {passes} the threshold of {result.threshold:.0f}")
+    click.echo(f"match {result.match:.0f} of 100, {passes} the threshold of {result.threshold:.0f}{_moved(result)}")
     click.echo(f"edition {result.edition}: {result.outcome}")
+
+
+def _moved(result: Explanation) -> str:
+    if result.threshold == result.usual:
+        return ""
+    word = "raised" if result.threshold > result.usual else "lowered"
+    return f" ({word} from {result.usual:.0f} by what they said about items)"
 
 
 def _plain(result: Explanation) -> dict[str, Any]:
@@ -138,10 +161,11 @@ def _plain(result: Explanation) -> dict[str, Any]:
         "member": result.member,
         "item": result.item,
         "edition": result.edition,
-        "terms": [{"term": term, "weight": weight} for term, weight in result.terms],
-        "sum": sum(weight for _, weight in result.terms),
+        "terms": [{"term": term, "weight": weight, "source": source} for term, weight, source in result.terms],
+        "sum": sum(weight for _, weight, _ in result.terms),
         "score": result.score,
         "match": result.match,
         "threshold": result.threshold,
+        "usual_threshold": result.usual,
         "outcome": result.outcome,
     }

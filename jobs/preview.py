@@ -25,7 +25,7 @@ def preview(config: Path | None, member: str, as_format: str, slug: str) -> None
 
     Example: germane preview ann@trust.example.org --format html > ann.html
     """
-    from jobs.edition import decide
+    from jobs.edition import decide, listen
     from jobs.run import WORDS
     from jobs.services import open_services
     from store import editions, networks
@@ -39,7 +39,8 @@ def preview(config: Path | None, member: str, as_format: str, slug: str) -> None
     with services.database.reading() as connection:
         keys = [item.key for item in fitted.items]
         sent = editions.sent_pairs(connection, planned.member_key, planned.member_key, keys)
-    decided = decide(fitted, network, imagined(network, now), [planned], sent)
+        voices = listen(connection, planned.member_key, planned.member_key, now)
+    decided = decide(fitted, network, imagined(network, now), [planned], sent, voices)
     if not decided.chosen:
         reason = decided.digests[0][2]
         click.echo(f"no digest: {WORDS[reason]}")

@@ -282,7 +282,7 @@ def rehearse(services: "Services", network: "Network", *, at: datetime, progress
     from datetime import timedelta
 
     from digest.slots import week_of
-    from jobs.edition import decide, edition_settings, fit_edition
+    from jobs.edition import decide, edition_settings, fit_edition, listen
     from store import editions, items
 
     _check_templates(services, network)
@@ -303,9 +303,10 @@ def rehearse(services: "Services", network: "Network", *, at: datetime, progress
                     break
                 after = batch[-1].member_key
                 sent = editions.sent_pairs(connection, batch[0].member_key, after, keys)
-            decided = decide(fitted, network, imagined, batch, sent)
-            sizes.update(items for _, state, _, items, _ in decided.digests if state == "composed")
-            skipped.update(reason for _, state, reason, _, _ in decided.digests if state == "skipped")
+                voices = listen(connection, batch[0].member_key, after, at)
+            decided = decide(fitted, network, imagined, batch, sent, voices)
+            sizes.update(items for _, state, _, items, *_ in decided.digests if state == "composed")
+            skipped.update(reason for _, state, reason, *_ in decided.digests if state == "skipped")
             reach.update(item for _, _, _, item, *_ in decided.chosen)
             advance(len(batch))
     return RunReport(

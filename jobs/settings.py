@@ -91,6 +91,20 @@ class MatchingSettings(Section):
     background_items: Positive = Field(
         20000, description="Most recent items of the network the vocabulary is learnt from."
     )
+    half_life_days: float = Field(
+        90, gt=0, description="Days after which what a member said about an item counts half as much."
+    )
+    opened_weight: Share = Field(
+        0.2, description='What having opened an item counts, where a member agreed to that; "more like this" counts 1.'
+    )
+    utility_w: float = Field(
+        2, gt=0, description="What a good item gains a member, where one that is not for them costs 1 (TREC utility)."
+    )
+    threshold_step: float = Field(
+        1, ge=0, description="Match by which each unit of a member's utility lowers their own threshold, or raises it."
+    )
+    threshold_floor: Match = Field(25, description="Feedback never lowers a member's own threshold below this match.")
+    threshold_ceiling: Match = Field(60, description="Feedback never raises a member's own threshold above this match.")
 
 
 class DigestSettings(Section):

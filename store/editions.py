@@ -1,7 +1,7 @@
 """Editions: opened once for a slot, audience frozen, composed shard by shard, finished when the counts balance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -105,14 +105,18 @@ class PlannedDigest:
 class Decided:
     """What one shard came to: rows in the order of the columns named beside each."""
 
-    digests: list[tuple[int, str, str, int, int]]
-    """(digest_key, state, reason, items, below_threshold)"""
+    digests: list[tuple[int, str, str, int, int, float | None]]
+    """(digest_key, state, reason, items, below_threshold, threshold)"""
     chosen: list[tuple[int, int, int, int, float, float, list[Any]]]
     """(digest_key, rank, member_key, item_key, score, match, reason)"""
     left_out: list[tuple[int, int, str, float, float]]
     """(digest_key, item_key, reason, score, match)"""
     outbox: list[tuple[int, int, str, datetime]]
     """(digest_key, member_key, message_id, not_before)"""
+    learned: list[tuple[int, int, str, float, list[int]]] = field(default_factory=list)
+    """(member_key, rank, label, weight, item_keys), for `store.feedback.write_learned`"""
+    learned_of: list[int] = field(default_factory=list)
+    """Keys of the members whose learned terms these are, with or without any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,12 +317,14 @@ def sent_pairs(
 
 def write(connection: Connection, edition: Edition, decided: Decided, now: datetime) -> None:
     """Store what a shard came to, digests and outbox in one transaction. Raises NotMine for a digest decided meanwhile."""
+    names = ("state", "reason", "items", "below_threshold", "threshold")
     settle_one = (
         update(DIGEST)
-        .where(DIGEST.c.id == bindparam("k"), DIGEST.c.state == "planned")
-        .values(state=bindparam("s"), reason=bindparam("r"), items=bindparam("n"), below_threshold=bindparam("b"))
+        .where(DIGEST.c.id == bindparam("key"), DIGEST.c.state == "planned")
+        .values({name: bindparam(f"new_{name}") for name in names})
     )
-    rows = [dict(zip("ksrnb", digest, strict=True)) for digest in decided.digests]
+    columns_of_one = ("key", *(f"new_{name}" for name in names))
+    rows = [dict(zip(columns_of_one, digest, strict=True)) for digest in decided.digests]
     if rows and connection.execute(settle_one, rows).rowcount != len(rows):
         raise NotMine(f"edition {edition.key}: another process decided some of these digests")
     columns = ("digest_id", "rank", "member_id", "item_id", "score", "match", "reason")

@@ -224,12 +224,10 @@ def learned(connection: Connection, member_key: int) -> list[LearnedTerm]:
     ]
 
 
-def write_learned(connection: Connection, edition_key: int, members: Pair, rows: Sequence[LearnedRow]) -> None:
-    """Replace what was learned about the members of an edition in the closed range of keys."""
-    audience = select(DIGEST.c.member_id).where(
-        DIGEST.c.edition_id == edition_key, DIGEST.c.member_id.between(*members)
-    )
-    connection.execute(delete(LEARNED).where(LEARNED.c.member_id.in_(audience)))
+def write_learned(connection: Connection, members: Sequence[int], rows: Sequence[LearnedRow]) -> None:
+    """Replace what was learned about these members, by their keys; there may be rows of only some of them."""
+    for part in _parts(members):
+        connection.execute(delete(LEARNED).where(LEARNED.c.member_id.in_(part)))
     insert_rows(connection, LEARNED, ("member_id", "rank", "label", "weight", "items"), rows)
 
 

@@ -37,7 +37,7 @@ def fill(connection, key, edition, items):
     left = {"digest_id": digest, "item_id": items[1], "reason": f"canary-left-{key}", "score": 0.1, "match": 20.0}
     connection.execute(insert(tables.LeftOut.__table__).values(**left))
     feedback.record(connection, [Word(key, items[0], "more", NOW, f"canary-feedback-{key}")])
-    feedback.write_learned(connection, edition, (key, key), [(key, 1, f"canary-learned-{key}", 0.5, [items[0]])])
+    feedback.write_learned(connection, [key], [(key, 1, f"canary-learned-{key}", 0.5, [items[0]])])
     feedback.forget(connection, key, f"canary-forgotten-{key}", NOW)
     sent = {"outbox_id": outbox, "attempt": 1, "at": NOW + timedelta(hours=1), "outcome": "handed_over"}
     rest = {"code": 250, "enhanced_status": "2.0.0", "reply": f"canary-reply-{key}", "route": "", "elapsed_ms": 1}

@@ -53,9 +53,9 @@ class Scene:
             for n, member in enumerate(batch[: chosen + skipped]):
                 key = member.digest_key
                 if n >= chosen:
-                    decided.digests.append((key, "skipped", "nothing_fits", 0, 1))
+                    decided.digests.append((key, "skipped", "nothing_fits", 0, 1, 33.0))
                     continue
-                decided.digests.append((key, "composed", "", 1, 0))
+                decided.digests.append((key, "composed", "", 1, 0, 33.0))
                 decided.chosen.append((key, 1, member.member_key, self.item, 0.4, 61.5, [["stroke", 0.4, "stated"]]))
                 decided.outbox.append((key, member.member_key, f"<{member.member_key}@example.org>", NOW))
             editions.write(connection, self.edition, decided, NOW)
@@ -126,7 +126,7 @@ def test_a_digest_is_decided_once(scene: Scene) -> None:
     scene.open()
     with scene.database.reading() as connection:
         batch = editions.planned(connection, scene.edition.key, 1)
-    decided = Decided([(batch[0].digest_key, "skipped", "nothing_fits", 0, 0)], [], [], [])
+    decided = Decided([(batch[0].digest_key, "skipped", "nothing_fits", 0, 0, None)], [], [], [])
     with scene.database.writing() as connection:
         editions.write(connection, scene.edition, decided, NOW)
     with pytest.raises(NotMine), scene.database.writing() as connection:
@@ -170,7 +170,7 @@ def test_a_crash_in_the_middle_of_a_shard_leaves_nothing_of_it(scene: Scene) -> 
     with pytest.raises(RuntimeError), scene.database.writing() as connection:
         member = editions.planned(connection, scene.edition.key, 1)[0]
         decided = Decided(
-            [(member.digest_key, "composed", "", 1, 0)],
+            [(member.digest_key, "composed", "", 1, 0, 33.0)],
             [(member.digest_key, 1, member.member_key, scene.item, 0.4, 61.5, [])],
             [],
             [(member.digest_key, member.member_key, "<a@example.org>", NOW)],

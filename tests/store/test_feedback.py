@@ -147,7 +147,7 @@ def test_everything_can_be_forgotten_and_brought_back(scene: Scene) -> None:
     scene.record(scene.word("more"), scene.word("can_help"), scene.word("less", item_key=scene.unsent))
     with scene.database.writing() as connection:
         rows = [(scene.ann, 1, "stroke", 0.8, [scene.sent])]
-        feedback.write_learned(connection, scene.edition, (scene.ann, scene.bob), rows)
+        feedback.write_learned(connection, [scene.ann, scene.bob], rows)
         assert feedback.forget_everything(connection, scene.ann, NOW + timedelta(days=1)) == 3
         assert feedback.learned(connection, scene.ann) == []
         assert feedback.forgotten_words(connection, scene.ann) == 3
@@ -163,7 +163,7 @@ def test_everything_can_be_forgotten_and_brought_back(scene: Scene) -> None:
 def test_a_forgotten_term_is_not_shown_as_learned_until_it_is_remembered(scene: Scene) -> None:
     rows = [(scene.ann, 1, "Stroke", 0.8, [scene.sent, 10**6]), (scene.ann, 2, "bells", -0.1, [])]
     with scene.database.writing() as connection:
-        feedback.write_learned(connection, scene.edition, (scene.ann, scene.bob), rows)
+        feedback.write_learned(connection, [scene.ann, scene.bob], rows)
         feedback.forget(connection, scene.ann, "stroke", NOW)
         feedback.forget(connection, scene.ann, "stroke", NOW)
         assert feedback.forgotten(connection, scene.ann) == ["stroke"]
@@ -177,10 +177,9 @@ def test_a_forgotten_term_is_not_shown_as_learned_until_it_is_remembered(scene: 
 
 def test_what_was_learned_is_replaced_by_the_next_edition_and_only_for_its_members(scene: Scene) -> None:
     with scene.database.writing() as connection:
-        stored_digest(connection, scene.edition, scene.bob, ())
         both = [(member, 1, "old", 1.0, []) for member in (scene.ann, scene.bob)]
-        feedback.write_learned(connection, scene.edition, (scene.ann, scene.bob), both)
-        feedback.write_learned(connection, scene.edition, (scene.bob, scene.bob), [(scene.bob, 1, "new", 1.0, [])])
+        feedback.write_learned(connection, [scene.ann, scene.bob], both)
+        feedback.write_learned(connection, [scene.bob], [(scene.bob, 1, "new", 1.0, [])])
         labels = [[t.label for t in feedback.learned(connection, key)] for key in (scene.ann, scene.bob)]
     assert labels == [["old"], ["new"]]
 
@@ -189,7 +188,7 @@ def test_nothing_of_somebody_erased_is_left(scene: Scene) -> None:
     scene.record(scene.word("more"), scene.word("more", member_key=scene.bob))
     with scene.database.writing() as connection:
         feedback.forget(connection, scene.ann, "stroke", NOW)
-        feedback.write_learned(connection, scene.edition, (scene.ann, scene.ann), [(scene.ann, 1, "x", 1.0, [])])
+        feedback.write_learned(connection, [scene.ann], [(scene.ann, 1, "x", 1.0, [])])
         members.erase(connection, scene.ann, NOW, b"k" * 32, "a test")
         for table in (feedback.TABLE, feedback.LEARNED, feedback.FORGOTTEN):
             assert not connection.execute(select(table).where(table.c.member_id == scene.ann)).all()
