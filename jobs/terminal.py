@@ -50,7 +50,7 @@ def _console() -> "Console":
 
 
 def progress() -> "Progress":
-    """A progress bar on standard error, silent when that is not a terminal."""
+    """Progress bars on standard error; where that is no terminal, only how they ended, and nothing if there was none."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -61,6 +61,11 @@ def progress() -> "Progress":
         TimeRemainingColumn,
     )
 
+    class Bars(Progress):
+        def stop(self) -> None:
+            self.console.quiet = not self.tasks and not self.console.is_terminal
+            super().stop()
+
     columns = [
         TextColumn("{task.description:<28}"),
         BarColumn(),
@@ -68,7 +73,7 @@ def progress() -> "Progress":
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     ]
-    return Progress(*columns, console=Console(stderr=True))
+    return Bars(*columns, console=Console(stderr=True))
 
 
 def print_bars(title: str, rows: Sequence[tuple[str, int]], width: int = 40) -> None:
