@@ -1,6 +1,5 @@
 """What a profile becomes: stated interest, expanded by past items, and moved by feedback (Rocchio 1971)."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +60,7 @@ def effective_profiles(
     likes = _totals(feedback.liked) if feedback else np.zeros(interests.n_profiles, dtype=np.float32)
     blocks = space.blocks
     share = settings.expansion * interests.coverage / (1.0 + settings.expansion_decay * likes[interests.owner])
-    most = min(settings.expansion_items, math.ceil(past.shape[0] * settings.expansion_share))
+    most = min(settings.expansion_items, int(past.shape[0] * settings.expansion_share))
     nearest = nearest_items(space, interests.rows, past, most)
     found = _totals(nearest) > 0
     learned = learned_rows(space, past, feedback, settings, forgotten) if feedback else None
@@ -153,6 +152,8 @@ def _weighted(space: VectorSpace, blocks: list[Rows], settings: Settings) -> Row
 
 def nearest_items(space: VectorSpace, rows: Rows, past: Rows, most: int) -> Rows:
     """For each row the weights of its `most` nearest past items by their terms, summing to 1: shape (n_rows, n_past)."""
+    if most < 1:
+        return sp.csr_matrix(([], ([], [])), shape=(rows.shape[0], past.shape[0]), dtype=np.float32)
     matcher = TfidfMatcher(space.n_terms, most=most)
     return _mean(matcher.score(space.lexical(rows), space.lexical(past)))
 

@@ -36,6 +36,8 @@ class TfidfMatcher:
         """See `Matcher`. Memory grows with what is kept, not with profiles times items."""
         if not profiles.shape[0] or not items.shape[0]:
             return sp.csr_matrix(np.zeros((profiles.shape[0], items.shape[0]), dtype=np.float32))
+        if self.most and items.shape[1] == self.n_terms:
+            return self._sparse(profiles, items)
         kept = [self._best(block) for block in self.blocks(profiles, items)]
         scores: Rows = sp.vstack(kept, format="csr", dtype=np.float32)
         return scores
@@ -51,6 +53,15 @@ class TfidfMatcher:
             if item_latent.shape[0]:
                 block += chunk[:, self.n_terms :].toarray() @ item_latent
             yield block
+
+    def _sparse(self, profiles: Rows, items: Rows) -> Rows:
+        """The same without latent blocks: nothing is ever held densely."""
+        from sparse_dot_topn import sp_matmul_topn
+
+        found: Rows = sp_matmul_topn(profiles, items.T.tocsr(), top_n=self.most, threshold=self.least)
+        np.minimum(found.data, 1.0, out=found.data)
+        found.sort_indices()
+        return found
 
     def _best(self, block: npt.NDArray[np.float32]) -> Rows:
         np.clip(block, 0.0, 1.0, out=block)

@@ -27,6 +27,9 @@ Rows = sp.csr_matrix
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
+FUNCTION_WORD = -3
+GAP = "…"
+"""Stands in a label of two words that are hardly ever written side by side: it is no phrase to show."""
 PAIR = 1 << 32
 """A pair of words is the code `first * PAIR + second` of their word numbers."""
 
@@ -68,23 +71,31 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The words of many texts in a row. `row`, `part` and `weight` say whose, in which field, and how much a word counts."""
+    """The words of many texts in a row. `row`, `part` and `weight` say whose, in which field, and how much a word counts.
+
+    `place` counts function words too, which are left out otherwise, so that "quality of life" has the pair "quality life".
+    """
 
     word: Ints
+    place: Ints
     row: Ints
     part: Ints
     weight: Floats
     n_rows: int
 
-    def pairs(self, is_full: npt.NDArray[np.bool_]) -> tuple[Ints, Ints, Floats]:
-        """Codes, rows and weights of neighbouring words of one field, of which one at least says something alone."""
+    def pairs(self, is_full: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
+        """Codes of neighbouring words of one field, of which one at least says something alone, and where the first one is."""
         if len(self.word) < 2:
-            return self.word[:0], self.row[:0], self.weight[:0]
+            return self.word[:0], self.word[:0]
         first, second = self.word[:-1], self.word[1:]
         known = (first >= 0) & (second >= 0) & (self.part[:-1] == self.part[1:])
         at = np.flatnonzero(known)
         at = at[is_full[first[at]] | is_full[second[at]]]
-        return first[at] * PAIR + second[at], self.row[at], self.weight[at]
+        return first[at] * PAIR + second[at], at
+
+    def adjoining(self, at: Ints) -> npt.NDArray[np.bool_]:
+        """Whether nothing stood between the words at these places and their next ones."""
+        return np.asarray(self.place[at + 1] - self.place[at] == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +247,8 @@ class VectorSpace:
         return importance
 
     @cached_property
-    def _full(self) -> npt.NDArray[np.bool_]:
+    def full_words(self) -> npt.NDArray[np.bool_]:
+        """Which of `words` say something alone."""
         return np.array([is_term(word) for word in self.words] or [False])
 
     @cached_property
@@ -251,7 +263,8 @@ class VectorSpace:
     def columns(self, tokens: Tokens) -> tuple[Ints, Ints, Floats]:
         """Column, row and weight of the words and pairs that have a column."""
         single = (tokens.word >= 0) & (tokens.word < self.n_words)
-        codes, rows, weights = tokens.pairs(self._full)
+        codes, where = tokens.pairs(self.full_words)
+        rows, weights = tokens.row[where], tokens.weight[where]
         at = np.searchsorted(self.pair_codes, codes)
         at = np.minimum(at, max(0, len(self.pair_codes) - 1))
         found = self.pair_codes[at] == codes if len(self.pair_codes) else np.zeros(len(codes), bool)
@@ -357,19 +370,20 @@ def parts_of(stated: str) -> list[str]:
 
 
 def _tokens(fields: Iterable[tuple[int, float, list[str]]], number: Any, n_rows: int) -> Tokens:
-    """`fields` are (row, weight, terms). Function words are left out, so that "quality of life" has the pair "quality life"."""
+    """`fields` are (row, weight, terms), with "" for function words."""
     words: list[int] = []
     rows, weights, lengths = [], [], []
     for row, weight, terms in fields:
-        before = len(words)
-        words.extend(number(term) for term in terms if term)
+        words.extend(number(term) if term else FUNCTION_WORD for term in terms)
         rows.append(row)
         weights.append(weight)
-        lengths.append(len(words) - before)
-    size = np.array(lengths, dtype=np.int64)
+        lengths.append(len(terms))
+    size, word = np.array(lengths, dtype=np.int64), np.array(words, dtype=np.int64)
+    place = np.flatnonzero(word != FUNCTION_WORD)
     return Tokens(
-        word=np.array(words, dtype=np.int64), n_rows=n_rows, row=np.repeat(np.array(rows, dtype=np.int64), size),
-        part=np.repeat(np.arange(len(size)), size), weight=np.repeat(np.array(weights, dtype=np.float32), size),
+        word=word[place], place=place, n_rows=n_rows, row=np.repeat(np.array(rows, dtype=np.int64), size)[place],
+        part=np.repeat(np.arange(len(size)), size)[place],
+        weight=np.repeat(np.array(weights, dtype=np.float32), size)[place],
     )  # fmt: skip
 
 
@@ -440,9 +454,12 @@ def fit(items: Sequence[Item], topics: Sequence[Topic], settings: Settings | Non
         idf=np.ones(vocabulary.n_words + len(vocabulary.pair_codes) + len(topics), dtype=np.float32),
         latent=_none(0, 0), metric=_none(0, 0), centre=_none(0),
     )  # fmt: skip
-    counts = space.counts(replace(tokens, word=vocabulary.new_number[tokens.word]))
+    tokens = replace(tokens, word=vocabulary.new_number[tokens.word])
+    counts = space.counts(tokens)
     keys = [item.topics for item in items]
-    space = replace(space, idf=_idf(space.topic_map.add_to(counts, keys)), labels=_labels(space, items, written))
+    space = replace(
+        space, idf=_idf(space.topic_map.add_to(counts, keys)), labels=_labels(space, items, tokens, written)
+    )
     return _with_semantics(space, _unit(space.weighted(counts, keys)))
 
 
@@ -492,7 +509,8 @@ def _limits(n_items: int, settings: Settings) -> tuple[int, float]:
 
 
 def _pair_codes(tokens: Tokens, full: npt.NDArray[np.bool_], least: int, most: float, settings: Settings) -> Ints:
-    codes, rows, _ = tokens.pairs(full)
+    codes, where = tokens.pairs(full)
+    rows = tokens.row[where]
     order = np.lexsort((rows, codes))
     codes, rows = codes[order], rows[order]
     first = np.ones(len(codes), bool)
@@ -513,12 +531,43 @@ def _idf(counts: Rows) -> Floats:
     return np.asarray(TfidfTransformer().fit(counts).idf_, dtype=np.float32)
 
 
-def _labels(space: VectorSpace, items: Sequence[Item], written: Counter[str]) -> list[str]:
+def _labels(space: VectorSpace, items: Sequence[Item], tokens: Tokens, written: Counter[str]) -> list[str]:
     words = _written_words(space, written)
     codes = Counter(code.casefold() for item in items for code in CODE.findall(f"{item.title} {item.body[:MAX_CHARS]}"))
-    pairs = [(words[code // PAIR], words[code % PAIR]) for code in space.pair_codes.tolist()]
-    joined = [f"{a}-{b}" if f"{a}-{b}".casefold() in codes else f"{a} {b}" for a, b in pairs]
-    return [*words[: space.n_words], *joined, *(topic.label for topic in space.topics)]
+    between = _between(space, items)
+    pairs = []
+    for code, adjoins in zip(space.pair_codes.tolist(), _adjoining_pairs(space, tokens), strict=True):
+        first, second = words[code // PAIR], words[code % PAIR]
+        if adjoins:
+            pairs.append(f"{first}-{second}" if f"{first}-{second}".casefold() in codes else f"{first} {second}")
+        else:
+            middle = between.get(code)
+            pairs.append(f"{first} {middle} {second}" if middle else f"{first} {GAP} {second}")
+    return [*words[: space.n_words], *pairs, *(topic.label for topic in space.topics)]
+
+
+def _adjoining_pairs(space: VectorSpace, tokens: Tokens) -> npt.NDArray[np.bool_]:
+    """Of the space's pairs those whose words mostly stand side by side: shape (n_pairs,)."""
+    codes, where = tokens.pairs(space.full_words)
+    at = np.minimum(np.searchsorted(space.pair_codes, codes), max(0, len(space.pair_codes) - 1))
+    found = space.pair_codes[at] == codes if len(space.pair_codes) else np.zeros(len(codes), bool)
+    size = len(space.pair_codes)
+    times = np.bincount(at[found], minlength=size)
+    side_by_side = np.bincount(at[found], weights=tokens.adjoining(where[found]), minlength=size)
+    return np.asarray(side_by_side * 2 >= times)
+
+
+def _between(space: VectorSpace, items: Sequence[Item]) -> dict[int, str]:
+    """Pairs' codes with the function word that most often stands between the two in titles: "of" in "quality of life"."""
+    seen: dict[int, Counter[str]] = {}
+    for item in items:
+        words = words_of(plain_text(item.title))
+        stems = space.analyser.stems(item.language or space.analyser.language_of(words))
+        for first, middle, second in zip(words, words[1:], words[2:], strict=False):
+            if not stems[middle] and stems[first] and stems[second]:
+                code = space.number(stems[first]) * PAIR + space.number(stems[second])
+                seen.setdefault(code, Counter())[middle.casefold()] += 1
+    return {code: counter.most_common(1)[0][0] for code, counter in seen.items()}
 
 
 def _written_words(space: VectorSpace, written: Counter[str]) -> list[str]:

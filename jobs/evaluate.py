@@ -79,9 +79,9 @@ def _print_table(report: "Report") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"{report.corpus}, {report.split} rounds")
+    table = Table(title=f"{report.corpus}, {report.split} rounds", box=None, padding=(0, 1, 0, 0))
     for title in COLUMNS.values():
-        table.add_column(title, justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
     for measures in report.measures:
         values = asdict(measures)
         table.add_row(

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from digest.items import Item
+from digest.learning import Feedback, effective_profiles, learned_rows
+from digest.matching import Rows, TfidfMatcher
+from digest.reasons import explain, reasons_for
+from digest.vectors import Settings, VectorSpace, fit
+from profiles.member import Profile
+from tests.digest.test_vectors import ITEMS, TOPICS, words
+
+
+@pytest.fixture(scope="module")
+def space() -> VectorSpace:
+    return fit([*words(400), *ITEMS], TOPICS, Settings(latent=20, broad=5))
+
+
+def weights(n_members: int, n_items: int, seed: int) -> Rows:
+    rng = np.random.default_rng(seed)
+    return Rows((rng.random((n_members, n_items)) < 0.01).astype(np.float32))
+
+
+def profiles_of(space: VectorSpace, past: Rows) -> Rows:
+    stated = [
+        Profile(stated=item.title, chosen=("stroke",) if n % 3 else ()) for n, item in enumerate(words(40, seed=3))
+    ]
+    feedback = Feedback(weights(40, past.shape[0], 1), weights(40, past.shape[0], 2))
+    return effective_profiles(space, space.interests(stated), past, feedback)
+
+
+def test_weights_of_a_thousand_pairs_sum_to_their_scores(space: VectorSpace) -> None:
+    items = space.item_vectors([*words(21, seed=5), *ITEMS])
+    profiles = profiles_of(space, space.item_vectors(words(400)))
+    used = np.vstack(list(TfidfMatcher(space.n_terms, most=0).blocks(profiles, items)))
+    for row in range(40):
+        for column in range(25):
+            total = sum(weight for _, weight in explain(space, profiles[[row]], items[[column]]))
+            assert total == pytest.approx(exact_score(space, profiles[[row]], items[[column]]), abs=1e-9)
+            assert total == pytest.approx(used[row, column], abs=1e-5)
+
+
+def exact_score(space: VectorSpace, profile: Rows, item: Rows) -> float:
+    """The score in double precision from its definition: terms, and the item seen through each latent block."""
+    x = space.lexical(item).toarray()[0].astype(np.float64)
+    p = profile.toarray()[0].astype(np.float64)
+    total = x @ p[space.blocks[0]]
+    for block in space.blocks[1:]:
+        seen = x @ space.latent[:, : block.stop - block.start].astype(np.float64)
+        total += seen @ p[block] / max(np.linalg.norm(seen), 1e-6)
+    return float(total)
+
+
+def test_reasons_are_phrases_and_topics_in_words_that_share_none() -> None:
+    space = fit(ITEMS, TOPICS)
+    profiles = [Profile(stated="pulmonary rehabilitation"), Profile(chosen=("stroke",))]
+    items = space.item_vectors(ITEMS)
+    rows = effective_profiles(space, space.interests(profiles), items)
+    first, second = reasons_for(space, rows, items, [0, 1], [0, 2], stated=space.profile_vectors(profiles))
+    assert [reason.label.casefold() for reason in first] == ["pulmonary rehabilitation"]
+    assert first[0].source == "stated"
+    assert (second[0].label, second[0].source) == ("Stroke", "topic")
+
+
+def test_what_was_learned_is_called_learned() -> None:
+    space = fit(ITEMS, TOPICS)
+    past = space.item_vectors(ITEMS)
+    profile = [Profile(stated="audit")]
+    feedback = Feedback(Rows(np.array([[0, 0, 0, 1.0]], np.float32)), Rows(np.zeros((1, 4), np.float32)))
+    rows = effective_profiles(space, space.interests(profile), past, feedback)
+    learned = learned_rows(space, past, feedback)
+    (reasons,) = reasons_for(space, rows, past, [0], [3], stated=space.profile_vectors(profile), learned=learned)
+    assert reasons
+    assert {reason.source for reason in reasons} == {"learned"}
+
+
+def test_a_pair_with_nothing_in_common_has_no_reason() -> None:
+    space = fit(ITEMS, TOPICS)
+    items = space.item_vectors([*ITEMS, Item("")])
+    rows = effective_profiles(space, space.interests([Profile(stated="audit")]), items)
+    assert reasons_for(space, rows, items, [0, 0], [3, 4]) == [[], []]
