@@ -12,8 +12,10 @@ from starlette.types import Receive, Scope, Send
 
 from store.database import StoreError
 from web.context import WebContext
+from web.feedback import feedback_page
 from web.home import health, home, stylesheet
 from web.item import item
+from web.learned import learned
 from web.leave import leave
 from web.preferences import export, preferences
 from web.rendering import Pages, pages_of
@@ -28,6 +30,8 @@ ROUTES: list[BaseRoute] = [
     Route("/leave/{token}", leave, methods=["GET", "POST"]),
     Route("/preferences/{token}", preferences, methods=["GET", "POST"]),
     Route("/preferences/{token}/export", export),
+    Route("/preferences/{token}/learned", learned, methods=["POST"]),
+    Route("/feedback/{token}", feedback_page, methods=["GET", "POST"]),
     Route("/items/{public_id}", item),
 ]
 

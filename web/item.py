@@ -34,7 +34,7 @@ def item(request: Request) -> Response:
         body=to_html(found.body),
         link=found.url if _host(found.url) else "",
         link_host=_host(found.url),
-        mailto=_mailto(found, network),
+        mailto=mailto(found, network),
         open=found.is_open(now),
     )
 
@@ -58,8 +58,8 @@ def _find(context: WebContext, public_id: str) -> tuple[Network, Item]:
     raise HTTPException(404)
 
 
-def _mailto(found: Item, network: Network) -> str:
-    """RFC 6068: the address and the subject percent-encoded, so that a title can add neither field nor line."""
+def mailto(found: Item, network: Network) -> str:
+    """Where to write about an item, or "". RFC 6068: percent-encoded, so that a title can add neither field nor line."""
     title = one_line(found.title)
     subject = f"I can help: {title}" if found.kind == "request" else f"About: {title}"
     address = network.reply_to or network.sender_address

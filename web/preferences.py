@@ -13,7 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from digest.items import KINDS
 from profiles import links
 from profiles.member import CADENCES
-from store import access, members, networks, topics
+from store import access, feedback, members, networks, topics
+from store.feedback import LearnedTerm
 from store.members import StoredMember
 from store.networks import Network
 from web import preferences_form as form
@@ -32,6 +33,16 @@ class Found:
     member: StoredMember
     network: Network
     options: form.Options
+    knowledge: "Knowledge"
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What was learned about a member, which terms they want forgotten, and how many words they took back all at once."""
+
+    learned: list[LearnedTerm]
+    forgotten: list[str]
+    forgotten_words: int
 
 
 async def preferences(request: Request) -> Response:
@@ -77,8 +88,13 @@ def _find(context: WebContext, public_id: str) -> Found:
             raise HTTPException(404)
         network = networks.by_key(connection, member.network_key)
         tree = topics.load(connection, member.network_key)
+        knowledge = Knowledge(
+            feedback.learned(connection, member.key),
+            feedback.forgotten(connection, member.key),
+            feedback.forgotten_words(connection, member.key),
+        )
     cap = network.items_per_digest or context.items_per_digest
-    return Found(member, network, form.options_for(member.member, tree, cap, context.mail_languages))
+    return Found(member, network, form.options_for(member.member, tree, cap, context.mail_languages), knowledge)
 
 
 def _everything(context: WebContext, public_id: str) -> dict[str, object]:
@@ -128,11 +144,13 @@ def _page(request: Request, found: Found, typed: form.Typed, problems: dict[str,
         problems=problems,
         saved=saved,
         options=found.options,
+        knowledge=found.knowledge,
         branches=form.tree(found.options.topics),
         zones=form.zones(),
         cadences=CADENCES,
         kinds=KINDS,
         leave_path=f"{pages.path}/leave/{token}",
+        learned_path=f"{pages.path}/preferences/{request.path_params['token']}/learned",
         export_path=f"{pages.path}/preferences/{request.path_params['token']}/export",
     )
 

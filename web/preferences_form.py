@@ -44,6 +44,7 @@ class Typed:
     text: Mapping[str, str]
     lists: Mapping[str, tuple[str, ...]]
     urgent: bool
+    learn_from_opened: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def stored(member: Member, most_items: int) -> Typed:
         "paused_until": wanted.paused_until.isoformat() if wanted.paused_until else "",
     }
     lists = {name: getattr(profile if hasattr(profile, name) else wanted, name) for name in LISTS}
-    return Typed(text, lists, wanted.urgent)
+    return Typed(text, lists, wanted.urgent, wanted.learn_from_opened)
 
 
 def read(form: Fields) -> Typed:
@@ -108,7 +109,8 @@ def read(form: Fields) -> Typed:
     text = {name: one_line(_string(form.get(name))) for name in (*LINES, *CHOICES)}
     text["stated"] = many_lines(_string(form.get("stated"))).strip()
     lists = {name: tuple(dict.fromkeys(one_line(_string(v)) for v in form.getlist(name))) for name in LISTS}
-    return Typed(text, lists, _string(form.get("urgent")) == "yes")
+    ticked = (_string(form.get(name)) == "yes" for name in ("urgent", "learn_from_opened"))
+    return Typed(text, lists, *ticked)
 
 
 def problems(typed: Typed, options: Options, today: date) -> dict[str, str]:
@@ -171,6 +173,7 @@ def accepted(typed: Typed, member: Member) -> Wishes:
         muted_posters=lists["muted_posters"],
         paused_until=date.fromisoformat(text["paused_until"]) if text["pause"] == "until" else None,
         urgent=typed.urgent,
+        learn_from_opened=typed.learn_from_opened,
         language=text["language"],
     )
     return Wishes(text["name"], profile, preferences, _status(member.status, text["pause"]))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 from starlette.testclient import TestClient
 
-from profiles.links import sign
+from profiles.links import sign, sign_feedback
 from store import members, tables
 from store.database import Database
 from store.members import StoredMember
@@ -38,6 +38,9 @@ class Pages:
     @property
     def preferences(self) -> str:
         return f"/preferences/{sign(KEY, 'preferences', self.public_id)}"
+
+    def feedback(self, item: str) -> str:
+        return f"/feedback/{sign_feedback(KEY, self.public_id, item)}"
 
     def now(self) -> StoredMember:
         with self.database.reading() as connection:

@@ -26,6 +26,8 @@ def every_address(pages):
         "/leave/{token}": pages.leave,
         "/preferences/{token}": pages.preferences,
         "/preferences/{token}/export": f"{pages.preferences}/export",
+        "/preferences/{token}/learned": f"{pages.preferences}/learned",
+        "/feedback/{token}": f"{pages.feedback(item)}?more",
         "/items/{public_id}": f"/items/{item}",
     }
     return [known[route.path] for route in ROUTES]

@@ -90,6 +90,7 @@ def test_every_wish_is_kept(pages):
         muted_kinds=["job", "news"],
         muted_topics=["stroke"],
         urgent="yes",
+        learn_from_opened="yes",
         languages=["cy", "en"],
         language="cy",
         profession="Nurse",
@@ -111,6 +112,7 @@ def test_every_wish_is_kept(pages):
         muted_kinds=("job", "news"),
         muted_topics=("stroke",),
         urgent=True,
+        learn_from_opened=True,
         language="cy",
     )
 
