@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from digest.calibration import DEFAULT, Background, Calibration
-from digest.eligibility import Members, blocks
+from digest.duplicates import Duplicates
+from digest.eligibility import Codes, Members, blocks
 from digest.feedback import Rule, Said, shifts, weights
 from digest.items import AUDIENCE_FACETS, Item, Topic
 from digest.learned import Learned, forgotten_rows, learned_terms
@@ -18,6 +19,8 @@ from digest.selection import Selection, select
 from digest.thresholds import moved
 from digest.vectors import Rows, VectorSpace
 from profiles.member import Preferences, Profile
+
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class Edition:
     threshold: float = 33.0
     past_keys: tuple[int, ...] = ()
     """Keys of the past items, in the order of `past`."""
+    duplicates: Duplicates | None = None
+    """Which items are the same thing; None where that was not looked into."""
 
     def wants(
         self, profiles: Sequence[Profile], preferences: Sequence[Preferences], heard: Heard = NOTHING_HEARD
@@ -92,6 +97,11 @@ class Edition:
         return scores, self.calibration.match(scores, background)
 
     @property
+    def group(self) -> Ints:
+        """For each item the column of the first one that is the same thing."""
+        return np.arange(len(self.items)) if self.duplicates is None else self.duplicates.group
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """Floor and ceiling of a member's own threshold."""
         return self.rule.threshold_floor, self.rule.threshold_ceiling
@@ -101,6 +111,20 @@ class Edition:
         if wants.learned is None or wants.feedback is None:
             return []
         return learned_terms(self.space, wants.learned, self.past, wants.feedback)
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """A batch of members against all items, before anything is chosen: matrices of shape (n_members, n_items).
+
+    `blocked` holds a Block for each pair, `caps` the most items of each member's digest.
+    """
+
+    wants: Wants
+    scores: Rows
+    matches: Rows
+    blocked: Codes
+    caps: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,26 +142,46 @@ class Composition:
     learned: list[Learned]
 
 
+def match_members(
+    edition: Edition,
+    profiles: Sequence[Profile],
+    preferences: Sequence[Preferences],
+    names: Sequence[str],
+    sent: tuple[Ints, Ints],
+    heard: Heard = NOTHING_HEARD,
+) -> Matched:
+    """Match a batch of members with the items; the arguments are those of `compose`."""
+    wants = edition.wants(profiles, preferences, heard)
+    scores, matches = edition.match(wants)
+    caps = [min(edition.most_items, wish.items_per_digest or edition.most_items) for wish in preferences]
+    members = _columns(profiles, preferences, names)
+    blocked = blocks(members, edition.items, edition.topics, edition.language, sent)
+    return Matched(wants, scores, matches, blocked, np.array(caps, dtype=np.int64))
+
+
 def compose(
     edition: Edition,
     profiles: Sequence[Profile],
     preferences: Sequence[Preferences],
     names: Sequence[str],
-    sent: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    sent: tuple[Ints, Ints],
     heard: Heard = NOTHING_HEARD,
 ) -> Composition:
     """Match, select and explain for a batch of members; the first arguments are of length n_members.
 
     `sent` are pairs (row, column) that must not be sent again; `heard` is what these members said before.
     """
-    blocked = blocks(_columns(profiles, preferences, names), edition.items, edition.topics, edition.language, sent)
-    wants = edition.wants(profiles, preferences, heard)
-    scores, matches = edition.match(wants)
-    caps = np.array(
-        [min(edition.most_items, p.items_per_digest or edition.most_items) for p in preferences], dtype=np.int64
-    )
+    matched = match_members(edition, profiles, preferences, names, sent, heard)
+    wants, scores, matches = matched.wants, matched.scores, matched.matches
     found = select(
-        matches, blocked, edition.thresholds, caps, edition.candidates, shifts=wants.shifts, bounds=edition.bounds
+        matches,
+        matched.blocked,
+        edition.thresholds,
+        matched.caps,
+        edition.candidates,
+        shifts=wants.shifts,
+        bounds=edition.bounds,
+        group=edition.group,
     )
     reasons = reasons_for(
         edition.space, wants.rows, edition.rows, found.member, found.item, stated=wants.stated, learned=wants.learned
@@ -154,7 +198,7 @@ def compose(
     )
 
 
-def _at(values: Rows, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _at(values: Rows, rows: Ints, columns: Ints) -> npt.NDArray[np.float64]:
     return np.asarray(values[rows, columns], dtype=np.float64).ravel() if len(rows) else np.empty(0)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from digest.composition import NOTHING_HEARD, Composition, Heard, compose
 from digest.composition import Edition as Fitted
+from digest.duplicates import Duplicates
 from digest.eligibility import Block
 from digest.feedback import Rule, Said
 from digest.learned import Learned
@@ -73,13 +74,15 @@ def fit_edition(
         past = items.background(connection, network.key, as_of, settings["background_items"])
     past = past[::-1]
     space = _restored(model) if model else _fitted(past, chosen, known)
+    rows, past_rows = space.item_vectors(chosen), space.item_vectors(past)
+    words = slice(0, space.first_topic)
     default, kinds = settings["threshold"], settings["kind_thresholds"]
     return Fitted(
         items=chosen,
         topics=known,
         space=space,
-        rows=space.item_vectors(chosen),
-        past=space.item_vectors(past),
+        rows=rows,
+        past=past_rows,
         thresholds=np.array([kinds.get(item.kind, default) for item in chosen], dtype=np.float64),
         most_items=settings["items_per_digest"],
         language=network.language,
@@ -87,6 +90,7 @@ def fit_edition(
         rule=Rule(**settings.get("feedback", {})),  # an edition of before there was feedback has none
         threshold=default,
         past_keys=tuple(item.key for item in past),
+        duplicates=Duplicates.among(chosen, rows[:, words], past, past_rows[:, words]),
     )
 
 
@@ -114,7 +118,7 @@ def compose_edition(services: Services, network: Network, edition: Edition, owne
             if not batch:
                 return
             span = (batch[0].member_key, batch[-1].member_key)
-            sent = editions.sent_pairs(connection, *span, [item.key for item in fitted.items])
+            sent = already_sent(connection, fitted, *span)
             voices = listen(connection, *span, edition.as_of)
         decided = decide(fitted, network, edition, batch, sent, voices)
         now = services.now()
@@ -193,7 +197,7 @@ def decide(
     if able:
         profiles, wishes, names = zip(*((profile_of(m), preferences_of(m), m.name) for m in able), strict=True)
         heard = heard_of(able, fitted, voices)
-        found = compose(fitted, profiles, wishes, names, _pairs(able, fitted, sent), heard)
+        found = compose(fitted, profiles, wishes, names, sent_places(able, fitted, sent), heard)
         _add_composed(decided, found, able, fitted, network, edition)
     return decided
 
@@ -221,10 +225,23 @@ def preferences_of(member: PlannedDigest) -> Preferences:
 _WISHES = [name for name in Preferences.__slots__ if name in PlannedDigest.__slots__]
 
 
-def _pairs(members: Sequence[PlannedDigest], fitted: Fitted, sent: Any) -> tuple[Any, Any]:
+def already_sent(
+    connection: Connection, fitted: Fitted, first_member: int, last_member: int, before: datetime | None = None
+) -> Ints:
+    """Pairs (member key, item key) that editions (those of `before` a moment) have sent, of shape (n, 2), for members in the
+    closed range: of the edition's items and of earlier ones that are the same thing."""
+    return editions.sent_pairs(connection, first_member, last_member, _known_keys(fitted), before)
+
+
+def _known_keys(fitted: Fitted) -> list[int]:
+    return list(fitted.duplicates.columns) if fitted.duplicates else [item.key for item in fitted.items]
+
+
+def sent_places(members: Sequence[PlannedDigest], fitted: Fitted, sent: Ints) -> tuple[Ints, Ints]:
+    """Rows and columns of all that was sent, and of all that is the same thing as something sent."""
     row = {member.member_key: n for n, member in enumerate(members)}
-    column = {item.key: n for n, item in enumerate(fitted.items)}
-    found = [(row[m], column[i]) for m, i in sent.tolist() if m in row]
+    columns = fitted.duplicates.columns if fitted.duplicates else {i.key: (n,) for n, i in enumerate(fitted.items)}
+    found = [(row[m], column) for m, i in sent.tolist() if m in row for column in columns[i]]
     pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
 

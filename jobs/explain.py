@@ -99,7 +99,7 @@ def _explain(
         match=float(matches[0, column]),
         threshold=float(moved(usual, wants.shifts[0], *fitted.bounds)),
         usual=usual,
-        outcome=_outcome(services, edition, member, item),
+        outcome=_outcome(services, network, edition, fitted, member, item),
     )
 
 
@@ -129,13 +129,40 @@ def _fitted(services: "Services", network: "Network", edition: "Edition | None",
     return fit_edition(services, network, edition.settings, keys, edition.as_of, model)
 
 
-def _outcome(services: "Services", edition: "Edition | None", member: "PlannedDigest", item: "Item") -> str:
+def _outcome(
+    services: "Services",
+    network: "Network",
+    edition: "Edition | None",
+    fitted: "Fitted",
+    member: "PlannedDigest",
+    item: "Item",
+) -> str:
     from store import editions
 
-    if edition is not None:
-        with services.database.reading() as connection:
-            return editions.outcome(connection, edition.key, member.member_key, item.key)
-    return "not in an edition yet"
+    if edition is None:
+        return "not in an edition yet"
+    with services.database.reading() as connection:
+        outcome = editions.outcome(connection, edition.key, member.member_key, item.key)
+    if outcome not in {"left out: duplicate", "left out: already sent"}:
+        return outcome
+    title = _same_thing_sent(services, network, fitted, member, item)
+    joint = "of" if outcome.endswith("duplicate") else "as"
+    return f"{outcome} {joint} “{title}”" if title else outcome
+
+
+def _same_thing_sent(
+    services: "Services", network: "Network", fitted: "Fitted", member: "PlannedDigest", item: "Item"
+) -> str:
+    """The title of what the member was sent that is the same thing as the item; empty where that is the item itself."""
+    from store import editions, items
+
+    assert fitted.duplicates is not None
+    column = [chosen.key for chosen in fitted.items].index(item.key)
+    same = [key for key, columns in fitted.duplicates.columns.items() if column in columns and key != item.key]
+    with services.database.reading() as connection:
+        sent = editions.sent_pairs(connection, member.member_key, member.member_key, same)
+        found = items.load(connection, network.key, sent[:, 1].tolist())
+    return found[0].title if found else ""
 
 
 def _print(result: Explanation) -> None:

@@ -25,10 +25,10 @@ def preview(config: Path | None, member: str, as_format: str, slug: str) -> None
 
     Example: germane preview ann@trust.example.org --format html > ann.html
     """
-    from jobs.edition import decide, listen
+    from jobs.edition import already_sent, decide, listen
     from jobs.run import WORDS
     from jobs.services import open_services
-    from store import editions, networks
+    from store import networks
 
     services = open_services(config)
     with services.database.reading() as connection:
@@ -37,8 +37,7 @@ def preview(config: Path | None, member: str, as_format: str, slug: str) -> None
     planned = one_member(services, network, member)
     fitted = fitted_now(services, network, now)
     with services.database.reading() as connection:
-        keys = [item.key for item in fitted.items]
-        sent = editions.sent_pairs(connection, planned.member_key, planned.member_key, keys)
+        sent = already_sent(connection, fitted, planned.member_key, planned.member_key)
         voices = listen(connection, planned.member_key, planned.member_key, now)
     decided = decide(fitted, network, imagined(network, now), [planned], sent, voices)
     if not decided.chosen:

@@ -282,7 +282,7 @@ def rehearse(services: "Services", network: "Network", *, at: datetime, progress
     from datetime import timedelta
 
     from digest.slots import week_of
-    from jobs.edition import decide, edition_settings, fit_edition, listen
+    from jobs.edition import already_sent, decide, edition_settings, fit_edition, listen
     from store import editions, items
 
     _check_templates(services, network)
@@ -302,7 +302,7 @@ def rehearse(services: "Services", network: "Network", *, at: datetime, progress
                 if not batch:
                     break
                 after = batch[-1].member_key
-                sent = editions.sent_pairs(connection, batch[0].member_key, after, keys)
+                sent = already_sent(connection, fitted, batch[0].member_key, after)
                 voices = listen(connection, batch[0].member_key, after, at)
             decided = decide(fitted, network, imagined, batch, sent, voices)
             sizes.update(items for _, state, _, items, *_ in decided.digests if state == "composed")

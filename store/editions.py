@@ -98,6 +98,7 @@ class PlannedDigest:
     weekday: int | None
     hour: int | None
     time_zone: str
+    learn_from_opened: bool
     last_digest_at: datetime | None
 
 
@@ -304,13 +305,23 @@ def _last_digests(connection: Connection, first_member: int, last_member: int) -
 
 
 def sent_pairs(
-    connection: Connection, first_member: int, last_member: int, items: Sequence[int]
+    connection: Connection,
+    first_member: int,
+    last_member: int,
+    items: Sequence[int],
+    before: datetime | None = None,
 ) -> npt.NDArray[np.int64]:
-    """Pairs (member key, item key) already chosen in any edition, of shape (n, 2), for members in the closed range."""
+    """Pairs (member key, item key) already chosen in any edition, or in one of before a moment: of shape (n, 2), for members in
+    the closed range."""
     query = select(DIGEST_ITEM.c.member_id, DIGEST_ITEM.c.item_id).where(
         DIGEST_ITEM.c.member_id.between(first_member, last_member),
         DIGEST_ITEM.c.item_id.in_(bindparam("items", expanding=True, literal_execute=True)),
     )
+    if before is not None:
+        query = query.join(DIGEST, DIGEST.c.id == DIGEST_ITEM.c.digest_id).join(
+            EDITION, EDITION.c.id == DIGEST.c.edition_id
+        )
+        query = query.where(EDITION.c.as_of < before)
     rows = connection.execute(query, {"items": list(items)}).all() if items else []
     return np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 2)
 
