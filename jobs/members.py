@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from digest.items import Topic
     from jobs.services import Services
+    from store.feedback import LearnedTerm
     from store.members import StoredMember
     from store.networks import Network
 
@@ -137,29 +138,40 @@ def add(config: Path | None, /, address: str, slug: str, topics: tuple[str, ...]
 @as_json_option
 @click.pass_obj
 def show(config: Path | None, who: str, slug: str, as_json: bool) -> None:
-    """Everything that is held about WHO (an address or an id): profile, preferences, consent and the last digests.
+    """Everything that is held about WHO (an address or an id): profile, preferences, what was learned from what they
+    said about items, consent and the last digests.
 
     Example: germane members show jo@example.org
     """
     from dataclasses import asdict
 
+    from store import feedback
     from store import members as store
 
     services, network = _open(config, slug)
     with services.database.reading() as connection:
         found = _find(connection, network, who)
+        learned, forgotten = feedback.learned(connection, found.key), feedback.forgotten(connection, found.key)
         consents = store.consents(connection, found.key)
         digests = store.recent_digests(connection, found.key)
     record = _record(found)
     if as_json:
+        record |= {"learned": [asdict(t) for t in learned], "forgotten": forgotten}
         print_json(record | {"consent": [asdict(c) for c in consents], "digests": [asdict(d) for d in digests]})
         return
     print_table("", ("field", "value"), [(name, _cell(value)) for name, value in record.items()])
+    if learned or forgotten:
+        print_table("Learned", ("term", "weight", "from"), _learned_rows(learned, forgotten), right=(1,))
     print_table(
         "Consent", ("when", "what", "basis", "wording"), [(c.at, c.action, c.basis, c.wording) for c in consents]
     )
     rows = [(d.slot, d.state, d.items, d.reason, d.delivery) for d in digests]
     print_table("Digests", ("slot", "state", "items", "reason", "delivery"), rows, right=(2,))
+
+
+def _learned_rows(learned: "list[LearnedTerm]", forgotten: list[str]) -> list[tuple[str, str, str]]:
+    rows = [(term.label, f"{term.weight:+.2f}", "; ".join(title for _, title in term.items)) for term in learned]
+    return rows + [(label, "", "forgotten, as they wish") for label in forgotten]
 
 
 @members.command("list")

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from profiles.address import normalise
 from profiles.feedback import OPPOSITES, VERDICTS, Verdict
 from store import tables
 from store.database import insert_rows
@@ -100,28 +101,64 @@ def record(connection: Connection, words: Sequence[Word], *, once: bool = False)
     _lock(connection, {word.member_key for word in words})
     pairs = {(word.member_key, word.item_key) for word in words}
     known = _known(connection, pairs)
-    outcomes, added, ended = _decide(words, known, once=once)
+    decided, added, ended = _decide(words, known, once=once)
     _end(connection, ended)
     editions = _editions(connection, {(word.member_key, word.item_key) for word in added})
     columns = ("member_id", "item_id", "edition_id", "verdict", "at", "source", "ended", "ended_at")
     insert_rows(connection, TABLE, columns, [_row(word, editions) for word in added])
-    return outcomes
+    return decided
+
+
+def outcomes(connection: Connection, words: Sequence[Word], *, once: bool = False) -> list[Outcome]:
+    """What `record` would come to; nothing is written."""
+    known = _known(connection, {(word.member_key, word.item_key) for word in words})
+    return _decide(words, known, once=once)[0]
+
+
+def members_named(connection: Connection, network_key: int, names: Iterable[str]) -> dict[str, tuple[int, str]]:
+    """(key, status) of each name that is a member's address, however spelt, or public id."""
+    wanted: dict[str, list[str]] = {}
+    for name in set(names):
+        try:
+            wanted.setdefault(normalise(name).key, []).append(name)
+        except ValueError:
+            wanted.setdefault(name, []).append(name)
+    query = select(MEMBER.c.id, MEMBER.c.status, MEMBER.c.address_key, MEMBER.c.public_id)
+    found: dict[str, tuple[int, str]] = {}
+    for part in _parts(sorted(wanted)):
+        this = or_(MEMBER.c.address_key.in_(part), MEMBER.c.public_id.in_(part))
+        for row in connection.execute(query.where(MEMBER.c.network_id == network_key, this)):
+            names_of_row = (*wanted.get(row.address_key, ()), *wanted.get(row.public_id, ()))
+            found |= dict.fromkeys(names_of_row, (row.id, row.status))
+    return found
+
+
+def items_named(connection: Connection, network_key: int, names: Iterable[str]) -> dict[str, int]:
+    """The key of each name that is an item's public id, or else the external id that its poster gave it."""
+    query = select(ITEM.c.id, ITEM.c.public_id, ITEM.c.external_id).where(ITEM.c.network_id == network_key)
+    wanted = set(names)
+    by_public: dict[str, int] = {}
+    by_external: dict[str, int] = {}
+    for part in _parts(sorted(wanted)):
+        for row in connection.execute(query.where(or_(ITEM.c.public_id.in_(part), ITEM.c.external_id.in_(part)))):
+            by_public[row.public_id], by_external[row.external_id] = row.id, row.id
+    return {name: key for name, key in (by_external | by_public).items() if name in wanted}
 
 
 def _decide(
     words: Sequence[Word], known: dict[Pair, list[Word]], *, once: bool
 ) -> tuple[list[Outcome], list[Word], list[Word]]:
     """(an outcome for each word, words to add, stored words that end). `known` is filled in on the way."""
-    outcomes: list[Outcome] = []
+    decided: list[Outcome] = []
     ended: dict[int, Word] = {}
     for word in words:
         rivals = known.setdefault((word.member_key, word.item_key), [])
         if any(_same(old, word) and (once or not old.ended) for old in rivals):
-            outcomes.append("known")
+            decided.append("known")
             continue
         group = [n for n, old in enumerate(rivals) if _excludes(old.verdict, word.verdict)]
         latest = max((rivals[n].last_event for n in group), default=word.at)
-        outcomes.append("recorded" if latest <= word.at else "outdated")
+        decided.append("recorded" if latest <= word.at else "outdated")
         if latest > word.at:
             rivals.append(replace(word, ended="replaced", ended_at=latest))
             continue
@@ -131,7 +168,7 @@ def _decide(
                 ended[rivals[n].key] = rivals[n]
         rivals.append(word)
     added = [word for rivals in known.values() for word in rivals if not word.key]
-    return outcomes, added, [word for key, word in ended.items() if key]
+    return decided, added, [word for key, word in ended.items() if key]
 
 
 def _same(old: Word, new: Word) -> bool:
