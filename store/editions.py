@@ -27,6 +27,9 @@ MEMBER = tables.Member.__table__  # type: ignore[attr-defined]
 AUDIENCE_STATUSES = ("active", "paused")
 """Members with one of these are considered in an edition; the others are not mailed at all."""
 
+MATCHED_REASONS = ("nothing_fits", "nothing_allowed")
+"""Of a digest that was skipped after the member had been matched; the other reasons are known before."""
+
 WAITING = ("planned", "claimed", "deferred")
 FAILED = ("refused", "uncertain", "cancelled")
 
@@ -285,6 +288,21 @@ def audience(
     rows: list[tuple[Any, ...]] = [tuple(row) for row in connection.execute(query)]
     last = _last_digests(connection, rows[0][1], rows[-1][1]) if rows else {}
     return [PlannedDigest(*(*row, last.get(row[1]))) for row in rows]
+
+
+def matched_audience(connection: Connection, edition_key: int, after: int, limit: int) -> list[PlannedDigest]:
+    """Members of an edition's audience who were due a digest, by key beyond `after`: who got one, and for whom nothing fitted or
+    was allowed. They are given as they are now, without their last digest."""
+    due = or_(DIGEST.c.state == "composed", DIGEST.c.reason.in_(MATCHED_REASONS))
+    query = (
+        select(DIGEST.c.id, MEMBER.c.id, MEMBER.c.public_id, *(MEMBER.c[name] for name in _OF_MEMBER))
+        .join_from(DIGEST, MEMBER, DIGEST.c.member_id == MEMBER.c.id)
+        .where(DIGEST.c.edition_id == edition_key, DIGEST.c.member_id > after, due)
+        .order_by(DIGEST.c.member_id)
+        .limit(limit)
+    )
+    rows: list[tuple[Any, ...]] = [tuple(row) for row in connection.execute(query)]
+    return [PlannedDigest(*(*row, None)) for row in rows]
 
 
 def audience_size(connection: Connection, network_key: int) -> int:

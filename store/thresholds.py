@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -13,6 +14,11 @@ from store.networks import Network
 CHANGE = tables.ThresholdChange.__table__  # type: ignore[attr-defined]
 JUDGEMENT = tables.Judgement.__table__  # type: ignore[attr-defined]
 MEMBER = tables.Member.__table__  # type: ignore[attr-defined]
+FEEDBACK = tables.Feedback.__table__  # type: ignore[attr-defined]
+CHOSEN = tables.DigestItem.__table__  # type: ignore[attr-defined]
+
+TELLING = ("more", "can_help", "less")
+"""Verdicts that say whether an item was rightly sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,15 @@ class Judgement:
     match: float
     by: str
     at: datetime
+
+
+class Label(NamedTuple):
+    """Whether an item was good for a member, and the match when it was sent or judged."""
+
+    member_key: int
+    item_key: int
+    match: float
+    good: bool
 
 
 def put(connection: Connection, network: Network, kind: str, after: float | None, by: str, now: datetime) -> Network:
@@ -103,6 +118,23 @@ def judgements(connection: Connection, network_key: int) -> list[Judgement]:
     query = query.where(MEMBER.c.network_id == network_key)
     rows = connection.execute(query.order_by(JUDGEMENT.c.at, JUDGEMENT.c.member_id, JUDGEMENT.c.item_id))
     return [Judgement(*row) for row in rows]
+
+
+def labels(connection: Connection, network_key: int) -> list[Label]:
+    """What is known about pairs of members and items: what members said of items that they were sent, and what was judged by
+    hand. Of a pair that has both, the member's word holds; one good word outweighs a bad one."""
+    judged = judgements(connection, network_key)
+    known = {(one.member_key, one.item_key): Label(one.member_key, one.item_key, one.match, one.good) for one in judged}
+    sent = (FEEDBACK.c.member_id == CHOSEN.c.member_id) & (FEEDBACK.c.item_id == CHOSEN.c.item_id)
+    query = (
+        select(FEEDBACK.c.member_id, FEEDBACK.c.item_id, CHOSEN.c.match, FEEDBACK.c.verdict != "less")
+        .join_from(FEEDBACK, CHOSEN, sent)
+        .join(MEMBER, MEMBER.c.id == FEEDBACK.c.member_id)
+        .where(MEMBER.c.network_id == network_key, FEEDBACK.c.ended == "", FEEDBACK.c.verdict.in_(TELLING))
+        .order_by(FEEDBACK.c.verdict != "less", FEEDBACK.c.id)
+    )
+    said = [Label(row[0], row[1], row[2], bool(row[3])) for row in connection.execute(query)]
+    return list((known | {(one.member_key, one.item_key): one for one in said}).values())
 
 
 def erase(connection: Connection, member_key: int) -> None:

@@ -3,11 +3,12 @@ from datetime import timedelta
 
 import pytest
 
-from store import members, networks, thresholds
+from profiles.feedback import Verdict
+from store import feedback, members, networks, thresholds
 from store.database import Database
 from store.networks import Network
 from store.thresholds import Judgement
-from tests.builders import NOW, stored_item, stored_member, stored_network
+from tests.builders import NOW, stored_digest, stored_edition, stored_item, stored_member, stored_network
 
 
 class Scene:
@@ -110,3 +111,26 @@ def test_what_was_judged_for_somebody_erased_is_gone(scene: Scene) -> None:
         thresholds.judge(connection, [Judgement(ann, item, True, 40, "ann", NOW)])
         members.erase(connection, ann, NOW, b"k" * 32, "a test")
         assert thresholds.judgements(connection, scene.key) == []
+
+
+def test_labels_are_what_members_said_of_what_they_were_sent_and_else_what_was_judged(scene: Scene) -> None:
+    with scene.database.writing() as connection:
+        ann, stranger = stored_member(connection, scene.key), stored_member(connection, scene.other)
+        good, bad, both, unsent, judged = (stored_item(connection, scene.key) for _ in range(5))
+        edition = stored_edition(connection, scene.key)
+        stored_digest(connection, edition, ann, (good, bad, both))
+        verdicts: list[tuple[int, int, Verdict]] = [
+            (ann, good, "more"),
+            (ann, good, "opened"),
+            (ann, bad, "less"),
+            (ann, both, "can_help"),
+            (ann, both, "less"),
+            (ann, unsent, "more"),
+            (stranger, good, "less"),
+        ]
+        feedback.record(connection, [feedback.Word(*word, NOW, "a test") for word in verdicts])
+        thresholds.judge(connection, [Judgement(ann, item, False, 40, "bob", NOW) for item in (good, judged)])
+        found = {(label.item_key, label.match, label.good) for label in thresholds.labels(connection, scene.key)}
+        assert found == {(good, 60, True), (bad, 59, False), (both, 58, True), (judged, 40, False)}
+        feedback.undo(connection, ann, bad, NOW + timedelta(days=1))
+        assert bad not in {label.item_key for label in thresholds.labels(connection, scene.key)}
