@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -76,6 +77,9 @@ def germane(ctx: click.Context, config: Path | None) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a problem with a name becomes one clear message and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no é shows a question mark, not a traceback
     try:
         stopped_with = germane.main(arguments, standalone_mode=False)  # what a command's Exit carries, else None
     except click.ClickException as error:
