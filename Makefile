@@ -16,7 +16,7 @@ demo: setup ## the example network's weekly edition, from nothing to mails you c
 	$(BIN)/germane demo
 
 test: setup ## the whole suite
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 lint: setup ## style, and the directions of imports
 	$(BIN)/ruff check .
