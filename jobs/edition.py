@@ -202,6 +202,12 @@ def decide(
     return decided
 
 
+def due_members(batch: Sequence[PlannedDigest], network: Network, edition: Edition) -> list[PlannedDigest]:
+    """Those who get a digest in this edition if anything fits them."""
+    today = edition.as_of.astimezone(ZoneInfo(network.time_zone)).date()
+    return [member for member in batch if _why_no_mail(member, edition.as_of, today) is None]
+
+
 def _why_no_mail(member: PlannedDigest, now: datetime, today: Any) -> str | None:
     return why_no_mail(
         status=member.status,  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
 """`germane thresholds`: the matches below which nothing is sent."""
 
+from dataclasses import asdict
+from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,18 +9,23 @@ import click
 
 from digest.items import KINDS
 from jobs.terminal import as_json_option, network_option, print_json, print_table
+from jobs.tune import tune
 
 if TYPE_CHECKING:
     from jobs.settings import Settings
     from store.networks import Network
+    from store.thresholds import Change
 
 
 @click.group()
 def thresholds() -> None:
-    """Show and set the matches, 0 to 100, below which an item is not sent.
+    """Show, tune and set the matches, 0 to 100, below which an item is not sent.
 
     Example: germane thresholds show
     """
+
+
+thresholds.add_command(tune)
 
 
 @thresholds.command("show")
@@ -54,20 +61,80 @@ def set_(config: Path | None, value: str, kind: str | None, slug: str) -> None:
     Example: germane thresholds set 40 --kind job
     """
     from jobs.services import open_services
-    from store import networks as store
+    from store import networks
+    from store import thresholds as store
 
     match = _match(value)
     services = open_services(config)
     with services.database.writing() as connection:
-        network = store.find(connection, slug)
-        if kind is None:
-            store.change(connection, network.slug, threshold=match)
-        else:
-            kinds = {k: v for k, v in network.kind_thresholds.items() if k != kind}
-            store.change(connection, network.slug, kind_thresholds=kinds | ({} if match is None else {kind: match}))
-    click.echo(
-        f"{network.slug}: threshold {'for ' + kind if kind else 'for every kind'} is {value} from the next edition on"
-    )
+        network = networks.find(connection, slug)
+        store.put(connection, network, kind or "", match, who(), services.now())
+    click.echo(f"{network.slug}: threshold for {kind or 'every kind'} is {value} from the next edition on")
+
+
+@thresholds.command()
+@network_option
+@as_json_option
+@click.pass_obj
+def history(config: Path | None, slug: str, as_json: bool) -> None:
+    """Every change of a network's thresholds, newest first: when, who, from what to what.
+
+    Example: germane thresholds history
+    """
+    from jobs.services import open_services
+    from store import networks
+    from store import thresholds as store
+
+    services = open_services(config)
+    with services.database.reading() as connection:
+        network = networks.find(connection, slug)
+        changes = store.history(connection, network.key)
+    if as_json:
+        print_json([asdict(change) for change in changes])
+    elif not changes:
+        click.echo(f"{network.slug}: no threshold was changed yet")
+    else:
+        rows = [(c.key, c.at, c.by, c.kind or "every kind", _word(c.before), _word(c.after), _note(c)) for c in changes]
+        columns = ("change", "when (UTC)", "who", "for", "from", "to", "")
+        print_table(f"Changes of thresholds in {network.slug}", columns, rows, right=(0, 4, 5))
+
+
+@thresholds.command()
+@network_option
+@click.pass_obj
+def undo(config: Path | None, slug: str) -> None:
+    """Take back the newest change of a threshold; once more takes back the one before it.
+
+    Example: germane thresholds undo
+    """
+    from jobs.services import open_services
+    from store import networks
+    from store import thresholds as store
+
+    services = open_services(config)
+    with services.database.writing() as connection:
+        network = networks.find(connection, slug)
+        undone = store.undo(connection, network, who(), services.now())
+    if undone is None:
+        raise click.ClickException(f"{network.slug} has no change of a threshold left to undo")
+    where = undone.kind or "every kind"
+    click.echo(f"{network.slug}: threshold for {where} is {_word(undone.before)} again; it was {_word(undone.after)}")
+
+
+def who() -> str:
+    """The name of whoever gives the command, as the system knows them; empty where it knows none."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def _word(match: float | None) -> str:
+    return "default" if match is None else f"{match:g}"
+
+
+def _note(change: "Change") -> str:
+    return f"undoes {change.undoes}" if change.undoes else ""
 
 
 def _match(value: str) -> float | None:
