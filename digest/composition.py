@@ -93,7 +93,9 @@ class Edition:
         """(scores 0 to 1, matches 0 to 100), both of shape (n_members, n_items)."""
         matcher = TfidfMatcher(self.space.n_terms, most=0)
         scores = matcher.score(wants.rows, self.rows)
-        background = Background.of(matcher, wants.rows, self.past, wants.feedback)
+        # The background is not told of likes: it would take an item that nobody spoke of for one that was turned down, and
+        # members speak of few. A first "more like this" would then halve what reaches them.
+        background = Background.of(matcher, wants.rows, self.past)
         return scores, self.calibration.match(scores, background)
 
     @property

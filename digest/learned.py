@@ -1,7 +1,7 @@
 """What was learned about members, as terms that people can read, and take back."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,6 +17,8 @@ Ints = npt.NDArray[np.int64]
 
 SPARE = 20
 """So many more terms are looked at than are shown, because words of a phrase that is shown are left out."""
+TELLING = 0.7
+"""Of the inverse document frequency of a label's rarest word: a word from there on tells what the label is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Learned:
 def forgotten_rows(space: VectorSpace, forgotten: Mapping[int, Sequence[str]], n_members: int) -> Rows | None:
     """Ones where a member (row) wants a term (column) not to be learned; None where nobody does.
 
-    `forgotten` holds labels as they were shown. A phrase that is forgotten takes its words with it, a word no phrase.
+    `forgotten` holds labels as they were shown. A phrase that is forgotten takes its words with it, and other phrases with those
+    of them that tell most ("palliative care" those with "palliative", not those with "care"); so does a single word.
     """
     columns = cache(lambda label: columns_of(space, label))
     pairs = [(row, column) for row, labels in forgotten.items() for label in labels for column in columns(label)]
@@ -46,22 +49,21 @@ def forgotten_rows(space: VectorSpace, forgotten: Mapping[int, Sequence[str]], n
 
 
 def columns_of(space: VectorSpace, label: str) -> list[int]:
-    """The columns of a label's words, word pairs and topic, read in every language that there are stop words of."""
+    """The columns of a label's topic, of its words as any language that has stop words reads them, and of phrases with those
+    of its words that tell."""
     folded = label.casefold()
     found = {space.first_topic + n for n, topic in enumerate(space.topics) if topic.label.casefold() == folded}
-    for language in STOP_WORDS:
-        words = [space.number(term) for term in space.analyser.terms(label, language) if term]
-        found.update(word for word in words if 0 <= word < space.n_words)
-        found.update(_pair_columns(space, words))
-    return sorted(found)
+    terms = {term for language in STOP_WORDS for term in space.analyser.terms(label, language) if term}
+    words = [number for term in terms if 0 <= (number := space.number(term)) < space.n_words]
+    rarest = max((space.idf[word] for word in words), default=0.0)
+    telling = [word for word in words if space.idf[word] >= TELLING * rarest]
+    return sorted(found.union(words, _phrases_with(telling, space)))
 
 
-def _pair_columns(space: VectorSpace, words: Sequence[int]) -> Iterable[int]:
-    for first, second in itertools.pairwise(words):
-        code = first * PAIR + second
-        at = int(np.searchsorted(space.pair_codes, code))
-        if min(first, second) >= 0 and at < len(space.pair_codes) and space.pair_codes[at] == code:
-            yield space.n_words + at
+def _phrases_with(words: Sequence[int], space: VectorSpace) -> list[int]:
+    has = np.isin(space.pair_codes // PAIR, words) | np.isin(space.pair_codes % PAIR, words)
+    places: list[int] = np.flatnonzero(has).tolist()
+    return [space.n_words + place for place in places]
 
 
 def learned_terms(
