@@ -9,6 +9,11 @@ import scipy.sparse as sp
 from digest.matching import TfidfMatcher
 from digest.vectors import Interests, Rows, VectorSpace
 
+STRONG_TERM = 0.08
+"""Weight in a past item's unit row from which a term takes part in expansion."""
+LEAST_TERM = 0.01
+"""Of a profile row's length: weaker terms are dropped, which makes matching many times cheaper and no worse."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -51,9 +56,9 @@ def effective_profiles(
     settings: Settings | None = None,
     forgotten: Rows | None = None,
 ) -> Rows:
-    """Rows of shape (n_profiles, n_terms + n_latent) to be multiplied with item rows; a score is then 0 to 1.
+    """Rows of shape (n_profiles, n_columns) to be multiplied with item rows; a score is then 0 to 1.
 
-    `past` are the rows of past items, of shape (n_past, n_terms + n_latent), which expand and teach; `forgotten`, of shape
+    `past` are the rows of past items, of shape (n_past, n_columns), which expand and teach; `forgotten`, of shape
     (n_profiles, n_terms), has an entry for each term that must not be learned. What is stated never disappears under that.
     """
     settings = settings or Settings()
@@ -67,11 +72,13 @@ def effective_profiles(
     rows: list[Rows] = []
     for block in blocks:
         stated = _unit(interests.rows[:, block])
-        expanded = _unit(nearest @ past[:, block])
+        expanded = _unit(_expansion(space, nearest, past, block))
         base = _unit(interests.sum(_unit(_scaled(stated, 1 - share * found) + _scaled(expanded, share))))
         if learned is not None:
             base = base + learned[:, block]
-            if not rows:
+        if not block.start:
+            base = _pruned(base)
+            if learned is not None:
                 base = _with_floor(base, _unit(interests.sum(stated)), settings.stated_floor)
         rows.append(_unit(base))
     return _scaled(_weighted(space, rows, settings), _coverage(interests, likes, settings))
@@ -86,6 +93,25 @@ def _coverage(interests: Interests, likes: npt.NDArray[np.float32], settings: Se
     return np.asarray((stated + learned) / (1.0 + learned), dtype=np.float32)
 
 
+def _expansion(space: VectorSpace, nearest: Rows, past: Rows, block: slice) -> Rows:
+    """One block of the past items' weighted sums. Of their terms only the strong ones count: the rest costs and says little."""
+    if block.start:
+        return sp.csr_matrix(nearest @ past[:, block].toarray())
+    strong = space.lexical(past).copy()
+    strong.data[strong.data < STRONG_TERM] = 0.0
+    strong.eliminate_zeros()
+    expansion: Rows = nearest @ strong
+    return expansion
+
+
+def _pruned(rows: Rows) -> Rows:
+    """Rows without what is next to nothing beside their length."""
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    rows.data[np.abs(rows.data) < LEAST_TERM * _lengths(rows)[row]] = 0.0
+    rows.eliminate_zeros()
+    return rows
+
+
 def learned_rows(
     space: VectorSpace,
     past: Rows,
@@ -93,7 +119,7 @@ def learned_rows(
     settings: Settings | None = None,
     forgotten: Rows | None = None,
 ) -> Rows:
-    """What feedback adds to interests of unit length, below 0 where less is wanted: shape (n_profiles, n_terms + n_latent)."""
+    """What feedback adds to interests of unit length, below 0 where less is wanted: shape (n_profiles, n_columns)."""
     settings = settings or Settings()
     likes, dislikes = _totals(feedback.liked), _totals(feedback.disliked)
     weight = settings.like_weight * np.where(likes > 0, likes, dislikes) ** settings.like_growth
@@ -168,8 +194,7 @@ def _mean(weights: Rows) -> Rows:
 
 
 def _scaled(rows: Rows, by: npt.ArrayLike) -> Rows:
-    scaled: Rows = sp.diags_array(np.asarray(by, dtype=np.float32)).tocsr() @ rows
-    return scaled
+    return sp.csr_matrix(sp.diags_array(np.asarray(by, dtype=np.float32)).tocsr() @ rows)
 
 
 def _unit(rows: Rows) -> Rows:

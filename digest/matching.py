@@ -58,7 +58,9 @@ class TfidfMatcher:
         """The same without latent blocks: nothing is ever held densely."""
         from sparse_dot_topn import sp_matmul_topn
 
-        found: Rows = sp_matmul_topn(profiles, items.T.tocsr(), top_n=self.most, threshold=self.least)
+        found: Rows = sp_matmul_topn(
+            sp.csr_matrix(profiles), sp.csr_matrix(items.T), top_n=self.most, threshold=self.least
+        )
         np.minimum(found.data, 1.0, out=found.data)
         found.sort_indices()
         return found

@@ -4,12 +4,13 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 MAX_CHARS = 20_000
 """Characters of one text that are analysed (some 3,000 words): the rest of a longer text adds nothing to its subject."""
 MEMO_WORDS = 500_000
 """Distinct words remembered with their stem before the memory is emptied, so that it stays bounded."""
-GUESS_WORDS = 200
+GUESS_WORDS = 60
 GUESS_SHARE = 0.1
 
 SNOWBALL = {
@@ -180,7 +181,7 @@ class Analyser:
 
     def language_of(self, words: Iterable[str]) -> str:
         """The language whose function words are commonest among these words; the default one where none is common."""
-        seen = [word.casefold() for word in words][:GUESS_WORDS]
+        seen = [word.casefold() for word in islice(words, GUESS_WORDS)]
         counts = {language: sum(word in stop for word in seen) for language, stop in STOP_WORDS.items()}
         best = max(counts, key=lambda language: (counts[language], language == self.default_language))
         return best if counts[best] > GUESS_SHARE * len(seen) else self.default_language

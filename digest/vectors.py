@@ -20,13 +20,15 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from digest.items import Item, Topic
-from digest.text import CODE, MAX_CHARS, STOP_WORDS, Analyser, is_term, plain_text, words_of
+from digest.text import CODE, STOP_WORDS, Analyser, is_term, plain_text, words_of
 from profiles.member import Profile
 
 Rows = sp.csr_matrix
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
+CODE_CHARS = 1000
+"""Of a body in which codes' spelling (COVID-19, not COVID 19) is looked for."""
 FUNCTION_WORD = -3
 GAP = "…"
 """Stands in a label of two words that are hardly ever written side by side: it is no phrase to show."""
@@ -62,6 +64,8 @@ class Settings:
     """Of them the first so many are the broad block."""
     latent_items: int = 3
     """Terms in fewer items than this have no part in the latent blocks, where there are a thousand items or more."""
+    latent_newest: int = 8_000
+    """They are learnt from so many items, the newest."""
     whitening: float = 1.0
     """Ridge, in shares of the mean variance, with which the latent directions that everything shares are discounted."""
     newest: int = 50_000
@@ -195,7 +199,9 @@ class VectorSpace:
 
     def whitened(self, full: Floats) -> Floats:
         """Profiles' full latent block as linear discriminant analysis sees it, of unit length: shape (n, n_dimensions)."""
-        return unit_length((full - self.centre) @ self.metric)
+        whitened = unit_length((full - self.centre) @ self.metric)
+        whitened[~full.any(axis=1)] = 0.0
+        return whitened
 
     def to_bytes(self) -> bytes:
         """The space as a compressed NumPy archive; equal spaces give equal bytes."""
@@ -533,7 +539,9 @@ def _idf(counts: Rows) -> Floats:
 
 def _labels(space: VectorSpace, items: Sequence[Item], tokens: Tokens, written: Counter[str]) -> list[str]:
     words = _written_words(space, written)
-    codes = Counter(code.casefold() for item in items for code in CODE.findall(f"{item.title} {item.body[:MAX_CHARS]}"))
+    codes = Counter(
+        code.casefold() for item in items for code in CODE.findall(f"{item.title} {item.body[:CODE_CHARS]}")
+    )
     between = _between(space, items)
     pairs = []
     for code, adjoins in zip(space.pair_codes.tolist(), _adjoining_pairs(space, tokens), strict=True):
@@ -582,14 +590,15 @@ def _written_words(space: VectorSpace, written: Counter[str]) -> list[str]:
 def _with_semantics(space: VectorSpace, unit: Rows) -> VectorSpace:
     """The space with the latent semantics of the items' unit rows of shape (n_items, n_terms)."""
     settings, n_items = space.settings, unit.shape[0]
+    unit = unit[-settings.latent_newest :]
     frequency = np.bincount(unit.indices, minlength=unit.shape[1])
-    columns = np.flatnonzero(frequency >= (max(settings.latent_items, n_items // 3000) if n_items >= 1000 else 1))
+    columns = np.flatnonzero(frequency >= (settings.latent_items if n_items >= 1000 else 1))
     size = min(settings.latent, n_items // 5, len(columns) - 1)
     if n_items < settings.latent_from or size < 1:
         return replace(space, latent=_none(unit.shape[1], 0))
     from sklearn.decomposition import TruncatedSVD
 
-    svd = TruncatedSVD(size, random_state=0, n_iter=3).fit(unit[:, columns])
+    svd = TruncatedSVD(size, random_state=0, n_iter=2).fit(unit[:, columns])
     latent = _none(unit.shape[1], size)
     # Half precision's values, so that bytes keep them exactly.
     latent[columns] = svd.components_.T.astype(np.float16)
