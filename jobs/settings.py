@@ -29,7 +29,7 @@ class DatabaseSettings(Section):
     url: str = Field(
         "sqlite:///germane.db", description="Where everything is kept: sqlite:///FILE, or postgresql://USER@HOST/NAME."
     )
-    wait_s: Seconds = Field(30, description="How long to wait while another process writes to an SQLite database.")
+    wait_s: Seconds = Field(30, description="How long to wait for what another process has locked.")
 
 
 class WebSettings(Section):

@@ -35,7 +35,7 @@ class Database:
     """Opens connections lazily; `reading()` and `writing()` are the only ways in."""
 
     def __init__(self, url: str, wait_s: float = WAIT_S) -> None:
-        """`wait_s` is how long to wait for SQLite's write lock. Raises StoreError for an address of another kind."""
+        """`wait_s` is how long to wait for another's lock. Raises StoreError for an address of another kind."""
         self.engine = _engine(url, wait_s)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._wait_s = wait_s
@@ -156,7 +156,11 @@ def _options(backend: str, wait_s: float) -> dict[str, Any]:
     if backend == "sqlite":
         return {"connect_args": {"timeout": wait_s, "check_same_thread": False}}
     # A plan that PostgreSQL kept from when a table was empty reads the whole of it once it is full: plan each time anew.
-    return {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10, "prepare_threshold": None}}
+    options = f"-c lock_timeout={round(wait_s * 1000)}"
+    return {
+        "pool_pre_ping": True,
+        "connect_args": {"connect_timeout": 10, "prepare_threshold": None, "options": options},
+    }
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
