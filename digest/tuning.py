@@ -221,16 +221,16 @@ class _Known:
     def __init__(self, allowed: Allowed, labels: Labels) -> None:
         here = (labels.member >= 0) & (labels.item >= 0)
         self._member, self._good = labels.member[here], labels.good[here]
-        self._width = max(len(allowed.group), 1)
-        self._codes = self._member * self._width + labels.item[here]
-        self._allowed = allowed
+        self._place = _places(allowed, self._member, labels.item[here])
+        self._n_pairs = len(allowed.member)
         liked = np.bincount(self._member, self._good, len(allowed.caps))
         self._best = np.minimum(liked, allowed.caps)
 
     def sent(self, places: Ints) -> Bools:
         """Which labels are on pairs that would be sent."""
-        codes = self._allowed.member[places] * self._width + self._allowed.item[places]
-        return np.isin(self._codes, codes)
+        sent = np.zeros(self._n_pairs + 1, dtype=np.bool_)
+        sent[places] = True
+        return sent[self._place]
 
     def su(self, sent: Bools, w: float) -> float | None:
         """T11SU of the TREC 2002 filtering track (Robertson and Soboroff), over labelled pairs alone: what nobody judged counts
@@ -241,6 +241,16 @@ class _Known:
         utility = np.bincount(self._member, np.where(self._good, w, -1.0) * sent, len(self._best))
         normalised = np.maximum(utility[judged] / (w * self._best[judged]), LEAST_SU)
         return float(((normalised - LEAST_SU) / (1 - LEAST_SU)).mean())
+
+
+def _places(allowed: Allowed, member: Ints, item: Ints) -> Ints:
+    """Where each pair stands among the allowed ones; behind the last one where it is not among them."""
+    width = max(len(allowed.group), 1)
+    codes, wanted = allowed.member * width + allowed.item, member * width + item
+    order = np.argsort(codes)
+    at = np.searchsorted(codes, wanted, sorter=order)
+    found = np.append(order, len(codes))[at]
+    return np.where(np.append(codes, -1)[found] == wanted, found, len(codes))
 
 
 def border(allowed: Allowed, of_items: Floats, kinds: Ints, judged: Bools, most: int = 20) -> Ints:
