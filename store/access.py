@@ -19,6 +19,7 @@ OUTBOX = tables.Outbox.__table__  # type: ignore[attr-defined]
 FEEDBACK = tables.Feedback.__table__  # type: ignore[attr-defined]
 LEARNED = tables.LearnedTerm.__table__  # type: ignore[attr-defined]
 FORGOTTEN = tables.ForgottenTerm.__table__  # type: ignore[attr-defined]
+JUDGEMENT = tables.Judgement.__table__  # type: ignore[attr-defined]
 DELIVERY = tables.Delivery.__table__  # type: ignore[attr-defined]
 
 HIDDEN = frozenset({"id", "network_id", "member_id", "edition_id", "digest_id", "outbox_id", "item_id"})
@@ -34,6 +35,8 @@ def everything_about(connection: Connection, member_key: int) -> dict[str, Any]:
     deliveries = select(DELIVERY, OUTBOX.c.message_id).join(OUTBOX).where(OUTBOX.c.member_id == member_key)
     feedback = select(FEEDBACK, ITEM.c.title, ITEM.c.public_id).join(ITEM, ITEM.c.id == FEEDBACK.c.item_id)
     learned = select(LEARNED.c.label, LEARNED.c.weight).where(LEARNED.c.member_id == member_key)
+    judged = select(JUDGEMENT.c.good, JUDGEMENT.c.match, JUDGEMENT.c.at, ITEM.c.title, ITEM.c.public_id)
+    judged = judged.join(ITEM, ITEM.c.id == JUDGEMENT.c.item_id).where(JUDGEMENT.c.member_id == member_key)
     forgotten = select(FORGOTTEN).where(FORGOTTEN.c.member_id == member_key)
     return {
         "member": _rows(connection, one)[0],
@@ -60,6 +63,7 @@ def everything_about(connection: Connection, member_key: int) -> dict[str, Any]:
         ),
         "learned": _rows(connection, learned.order_by(LEARNED.c.rank)),
         "forgotten": _rows(connection, forgotten.order_by(FORGOTTEN.c.at)),
+        "judgements": _rows(connection, judged.order_by(JUDGEMENT.c.at, JUDGEMENT.c.item_id)),
         "messages": _rows(connection, select(OUTBOX).where(OUTBOX.c.member_id == member_key).order_by(OUTBOX.c.id)),
         "deliveries": _rows(connection, deliveries.order_by(DELIVERY.c.id)),
     }

@@ -4,9 +4,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
-from store import feedback, members, tables
+from store import feedback, members, tables, thresholds
 from store.access import everything_about
 from store.feedback import Word
+from store.thresholds import Judgement
 from tests import builders
 from tests.builders import NOW
 
@@ -39,6 +40,7 @@ def fill(connection, key, edition, items):
     feedback.record(connection, [Word(key, items[0], "more", NOW, f"canary-feedback-{key}")])
     feedback.write_learned(connection, [key], [(key, 1, f"canary-learned-{key}", 0.5, [items[0]])])
     feedback.forget(connection, key, f"canary-forgotten-{key}", NOW)
+    thresholds.judge(connection, [Judgement(key, items[0], True, 61.0, "somebody", NOW)])
     sent = {"outbox_id": outbox, "attempt": 1, "at": NOW + timedelta(hours=1), "outcome": "handed_over"}
     rest = {"code": 250, "enhanced_status": "2.0.0", "reply": f"canary-reply-{key}", "route": "", "elapsed_ms": 1}
     connection.execute(insert(tables.Delivery.__table__).values(**sent, **rest))
@@ -52,7 +54,7 @@ def test_what_is_held_in_every_table_is_in_the_file_and_nobody_elses(held):
 
 
 def test_every_table_that_names_a_member_has_its_part(held):
-    named = {"digest", "digest_item", "consent", "outbox", "feedback", "learned_term", "forgotten_term"}
+    named = {"digest", "digest_item", "consent", "outbox", "feedback", "learned_term", "forgotten_term", "judgement"}
     assert named == {t.name for t in tables.metadata.sorted_tables if "member_id" in t.c}
     assert [name for name in held if held[name]] == list(held)
     assert held["items_sent"][0]["title"] == "canary-item-1"
