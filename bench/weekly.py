@@ -49,7 +49,7 @@ def match_and_select(profiles: Sequence[Profile], items: Sequence[Item]) -> dict
     )  # fmt: skip
     wishes, names = [Preferences()] * len(profiles), [""] * len(profiles)
     wants, vectors_s = timed(lambda: edition.wants(profiles, wishes))
-    (_, matches), match_s = timed(lambda: edition.match(wants))
+    (_, matches), match_s = timed(lambda: edition.match(wants, edition.least_threshold))
     _, select_s = timed(lambda: select(matches, None, edition.thresholds, edition.most_items))
     _, compose_s = timed(lambda: compose(edition, profiles, wishes, names, NOTHING_SENT))
     return {

@@ -10,6 +10,7 @@ from digest.calibration import DEFAULT, Background, Calibration
 from digest.duplicates import Duplicates
 from digest.eligibility import Codes, Members, blocks
 from digest.feedback import Rule, Said, shifts, weights
+from digest.interleaving import MATCHERS, NO_TEAM, Comparison, Draws, interleaved
 from digest.items import AUDIENCE_FACETS, Item, Topic
 from digest.learned import Learned, forgotten_rows, learned_terms
 from digest.learning import Feedback, effective_profiles, learned_rows
@@ -70,6 +71,8 @@ class Edition:
     """Keys of the past items, in the order of `past`."""
     duplicates: Duplicates | None = None
     """Which items are the same thing; None where that was not looked into."""
+    comparison: Comparison | None = None
+    """With another matcher, on a share of the members; None without."""
 
     def wants(
         self, profiles: Sequence[Profile], preferences: Sequence[Preferences], heard: Heard = NOTHING_HEARD
@@ -89,14 +92,21 @@ class Edition:
             shifts=shifts(heard.said, n, self.rule),
         )
 
-    def match(self, wants: Wants) -> tuple[Rows, Rows]:
-        """(scores 0 to 1, matches 0 to 100), both of shape (n_members, n_items)."""
+    def match(self, wants: Wants, least: float = 0.0) -> tuple[Rows, Rows]:
+        """(scores 0 to 1, matches 0 to 100), both of shape (n_members, n_items); pairs that surely stay under a match of
+        `least` may be left out."""
         matcher = TfidfMatcher(self.space.n_terms, most=0)
-        scores = matcher.score(wants.rows, self.rows)
         # The background is not told of likes: it would take an item that nobody spoke of for one that was turned down, and
         # members speak of few. A first "more like this" would then halve what reaches them.
         background = Background.of(matcher, wants.rows, self.past)
+        least_scores = self.calibration.least_scores(least, background) if least > 0 else 0.0
+        scores = matcher.score(wants.rows, self.rows, least_scores)
         return scores, self.calibration.match(scores, background)
+
+    @property
+    def least_threshold(self) -> float:
+        """The lowest threshold that any member can have for any item."""
+        return float(min(self.rule.threshold_floor, self.thresholds.min(initial=100.0)))
 
     @property
     def group(self) -> Ints:
@@ -142,6 +152,8 @@ class Composition:
     thresholds: npt.NDArray[np.float64]
     """Each member's own, for kinds without one of their own: shape (n_members,)."""
     learned: list[Learned]
+    team: Ints
+    """Of each selected pair the team that picked it (see `interleaving`); NO_TEAM where nothing is compared."""
 
 
 def match_members(
@@ -151,10 +163,11 @@ def match_members(
     names: Sequence[str],
     sent: tuple[Ints, Ints],
     heard: Heard = NOTHING_HEARD,
+    least: float = 0.0,
 ) -> Matched:
-    """Match a batch of members with the items; the arguments are those of `compose`."""
+    """Match a batch of members with the items; the arguments are those of `compose`, and `least` is that of `Edition.match`."""
     wants = edition.wants(profiles, preferences, heard)
-    scores, matches = edition.match(wants)
+    scores, matches = edition.match(wants, least)
     caps = [min(edition.most_items, wish.items_per_digest or edition.most_items) for wish in preferences]
     members = _columns(profiles, preferences, names)
     blocked = blocks(members, edition.items, edition.topics, edition.language, sent)
@@ -168,12 +181,14 @@ def compose(
     names: Sequence[str],
     sent: tuple[Ints, Ints],
     heard: Heard = NOTHING_HEARD,
+    draws: Draws | None = None,
 ) -> Composition:
     """Match, select and explain for a batch of members; the first arguments are of length n_members.
 
-    `sent` are pairs (row, column) that must not be sent again; `heard` is what these members said before.
+    `sent` are pairs (row, column) that must not be sent again; `heard` is what these members said before; `draws`, an even
+    random number for each member, settle who is compared.
     """
-    matched = match_members(edition, profiles, preferences, names, sent, heard)
+    matched = match_members(edition, profiles, preferences, names, sent, heard, edition.least_threshold)
     wants, scores, matches = matched.wants, matched.scores, matched.matches
     found = select(
         matches,
@@ -185,6 +200,7 @@ def compose(
         bounds=edition.bounds,
         group=edition.group,
     )
+    found, team = _compared(edition, matched, found, draws)
     reasons = reasons_for(
         edition.space, wants.rows, edition.rows, found.member, found.item, stated=wants.stated, learned=wants.learned
     )
@@ -197,7 +213,17 @@ def compose(
         left_matches=_at(matches, found.left_member, found.left_item),
         thresholds=moved(edition.threshold, wants.shifts, *edition.bounds),
         learned=edition.learned_terms(wants),
+        team=team,
     )
+
+
+def _compared(edition: Edition, matched: Matched, found: Selection, draws: Draws | None) -> tuple[Selection, Ints]:
+    """The selection with the digests of those who are compared picked by both matchers, and who picked what."""
+    if edition.comparison is None or draws is None:
+        return found, np.full(len(found.member), NO_TEAM)
+    space, chosen = edition.space, np.flatnonzero(edition.comparison.chosen(draws))
+    other = MATCHERS[edition.comparison.other](space.lexical(matched.wants.stated), space.lexical(edition.rows))
+    return interleaved(found, matched.matches, other, matched.blocked, chosen, draws, edition.group)
 
 
 def _at(values: Rows, rows: Ints, columns: Ints) -> npt.NDArray[np.float64]:

@@ -18,7 +18,7 @@ class Selection:
     """What was chosen and what was left out, as parallel arrays of row (member) and column (item) indices.
 
     Chosen pairs are sorted by member, then rank (1 is best). Left-out pairs passed the threshold; `left_block` is a
-    Block. `below` of shape (n_members,) counts the allowed items that had some match, but under the threshold.
+    Block. `below` of shape (n_members,) counts the allowed items under the threshold.
     """
 
     member: Ints
@@ -57,7 +57,8 @@ def select(
     if np.any(shifts):
         base = moved(base, np.broadcast_to(np.asarray(shifts, dtype=np.float64), n_members)[row], *bounds)
     passes = match >= base
-    below = np.bincount(row[~passes & (code == Block.NONE) & (match > 0)], minlength=n_members)
+    allowed_items = np.full(n_members, n_items) if blocked is None else (blocked == Block.NONE).sum(axis=1)
+    below = allowed_items - np.bincount(row[passes & (code == Block.NONE)], minlength=n_members)
 
     row, column, match, code = row[passes], column[passes], match[passes], code[passes]
     order = np.lexsort((column, -match, row))
