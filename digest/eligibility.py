@@ -32,6 +32,8 @@ class Block(IntEnum):
     """Allowed, but the digest was full: told by selection."""
     DUPLICATE = 9
     """Allowed, but the same thing as an item that matches better: told by selection."""
+    COMPARED = 10
+    """Allowed, but its place went to what another matcher picked: told by interleaving."""
 
     @property
     def word(self) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "preview": ("jobs.preview", "preview", "Show the digest a member would get now."),
     "explain": ("jobs.explain", "explain", "Show how a member's match with an item came about, term by term."),
     "thresholds": ("jobs.thresholds", "thresholds", "Show and set the matches below which nothing is sent."),
+    "compare": ("jobs.compare", "compare", "Show which of two matchers members like better."),
     "status": ("jobs.status", "status", "Show editions, their counts and the outbox."),
     "doctor": ("jobs.doctor", "doctor", "Check configuration, database, templates and mail server; say what to do."),
     "evaluate": ("jobs.evaluate", "evaluate", "Measure matching and selection on a labelled corpus."),

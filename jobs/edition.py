@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,7 @@ from digest.composition import Edition as Fitted
 from digest.duplicates import Duplicates
 from digest.eligibility import Block
 from digest.feedback import Rule, Said
+from digest.interleaving import NO_TEAM, Comparison
 from digest.learned import Learned
 from digest.slots import preferred_instant
 from digest.vectors import VectorSpace, fit
@@ -42,6 +44,7 @@ def edition_settings(services: Services, network: Network) -> dict[str, Any]:
         "candidates": settings.matching.candidates,
         "background_items": settings.matching.background_items,
         "max_item_age_days": settings.digest.max_item_age_days,
+        "comparison": {"share": settings.matching.compare_share, "other": settings.matching.compare_with},
         "feedback": {name: getattr(settings.matching, name) for name in Rule.__slots__},
     }
 
@@ -90,8 +93,14 @@ def fit_edition(
         rule=Rule(**settings.get("feedback", {})),  # an edition of before there was feedback has none
         threshold=default,
         past_keys=tuple(item.key for item in past),
+        comparison=_comparison(settings),
         duplicates=Duplicates.among(chosen, rows[:, words], past, past_rows[:, words]),
     )
+
+
+def _comparison(settings: dict[str, Any]) -> Comparison | None:
+    comparison = Comparison(**settings.get("comparison", {"share": 0.0}))
+    return comparison if comparison.share else None
 
 
 def _restored(model: bytes) -> VectorSpace:
@@ -197,9 +206,16 @@ def decide(
     if able:
         profiles, wishes, names = zip(*((profile_of(m), preferences_of(m), m.name) for m in able), strict=True)
         heard = heard_of(able, fitted, voices)
-        found = compose(fitted, profiles, wishes, names, sent_places(able, fitted, sent), heard)
+        draws = np.array([_draw(network, edition, member) for member in able], dtype=np.uint64)
+        found = compose(fitted, profiles, wishes, names, sent_places(able, fitted, sent), heard, draws)
         _add_composed(decided, found, able, fitted, network, edition)
     return decided
+
+
+def _draw(network: Network, edition: Edition, member: PlannedDigest) -> int:
+    """A number of 64 bits for a member in an edition: looks random, and is the same whenever it is asked for."""
+    name = f"{network.public_id}.{edition.slot}.{member.member_public_id}"
+    return int.from_bytes(sha256(name.encode()).digest()[:8])
 
 
 def due_members(batch: Sequence[PlannedDigest], network: Network, edition: Edition) -> list[PlannedDigest]:
@@ -268,6 +284,8 @@ def _add_composed(
         decided.chosen.append(
             (member.digest_key, int(pick.rank[n]), member.member_key, fitted.items[column].key, *facts)
         )
+        if found.team[n] != NO_TEAM:
+            decided.picked.append((member.digest_key, fitted.items[column].key, int(found.team[n])))
     for n, (row, column) in enumerate(zip(pick.left_member.tolist(), pick.left_item.tolist(), strict=True)):
         reason = Block(pick.left_block[n]).word
         facts_left = (float(found.left_scores[n]), float(found.left_matches[n]))

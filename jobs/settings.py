@@ -106,6 +106,15 @@ class MatchingSettings(Section):
     threshold_floor: Match = Field(25, description="Feedback never lowers a member's own threshold below this match.")
     threshold_ceiling: Match = Field(60, description="Feedback never raises a member's own threshold above this match.")
 
+    compare_share: Share = Field(
+        0,
+        description="Share of members whose digests another matcher picks in turn with ours (team-draft interleaving), "
+        "also from under the threshold; 0 compares nothing.",
+    )
+    compare_with: Literal["tfidf"] = Field(
+        "tfidf", description="That matcher; tfidf: plain cosine with what a member stated, nothing learned or expanded."
+    )
+
 
 class DigestSettings(Section):
     items: int = Field(

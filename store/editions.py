@@ -21,6 +21,7 @@ EDITION_ITEM = tables.EditionItem.__table__  # type: ignore[attr-defined]
 DIGEST = tables.Digest.__table__  # type: ignore[attr-defined]
 DIGEST_ITEM = tables.DigestItem.__table__  # type: ignore[attr-defined]
 LEFT_OUT = tables.LeftOut.__table__  # type: ignore[attr-defined]
+PICKED = tables.PickedItem.__table__  # type: ignore[attr-defined]
 OUTBOX = tables.Outbox.__table__  # type: ignore[attr-defined]
 MEMBER = tables.Member.__table__  # type: ignore[attr-defined]
 
@@ -121,6 +122,8 @@ class Decided:
     """(member_key, rank, label, weight, item_keys), for `store.feedback.write_learned`"""
     learned_of: list[int] = field(default_factory=list)
     """Keys of the members whose learned terms these are, with or without any."""
+    picked: list[tuple[int, int, int]] = field(default_factory=list)
+    """(digest_key, item_key, team) of the digests that two matchers picked; see `digest.interleaving`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +362,7 @@ def write(connection: Connection, edition: Edition, decided: Decided, now: datet
     columns = ("digest_id", "rank", "member_id", "item_id", "score", "match", "reason")
     insert_rows(connection, DIGEST_ITEM, columns, decided.chosen)
     insert_rows(connection, LEFT_OUT, ("digest_id", "item_id", "reason", "score", "match"), decided.left_out)
+    insert_rows(connection, PICKED, ("digest_id", "item_id", "team"), decided.picked)
     given = ("digest_id", "edition_id", "member_id", "message_id", "not_before")
     fixed = ("state", "reason", "attempts", "claimed_by", "dot_sent", "created_at")
     outbox = [

@@ -297,6 +297,16 @@ class LeftOut(SQLModel, table=True):
     match: float
 
 
+class PickedItem(SQLModel, table=True):
+    """Which of two matchers picked a chosen item, in a digest in which they are compared: 0 ours, 1 the other one."""
+
+    __tablename__: ClassVar[Any] = "picked_item"
+
+    digest_id: int = _to("digest", primary_key=True)
+    item_id: int = _to("item", primary_key=True)
+    team: int
+
+
 class Feedback(SQLModel, table=True):
     """A member's word on an item. A row stands until `ended` says why it does not any more; rows are kept as history."""
 
