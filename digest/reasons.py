@@ -1,6 +1,6 @@
 """Why an item is in a digest: the terms that made its score, in words that people use."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,14 +60,23 @@ def explain(space: VectorSpace, profile: Rows, item: Rows) -> list[tuple[str, fl
     return [(space.labels[columns[i]], float(given[0, i])) for i in order]
 
 
-def explain_with_sources(
-    space: VectorSpace, profile: Rows, item: Rows, stated: Rows | None, learned: Rows | None
-) -> list[Reason]:
-    """The same with where each term comes from; `stated` and `learned` as for `reasons_for`, of one row each."""
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where members' terms come from: rows of shape (n_members, n_terms or more), with entries above 0 where that is so."""
+
+    stated: Rows
+    """Written by the member, or expanded from their words to a topic."""
+    chosen: Rows
+    """Topics that the member chose, and nothing else."""
+    learned: Rows | None = None
+
+
+def explain_with_sources(space: VectorSpace, profile: Rows, item: Rows, origins: Origins) -> list[Reason]:
+    """The same with where each term comes from; all of one row."""
     columns, given = contributions(space, profile, item)
-    sources = _Sources(space, columns, np.zeros(1, dtype=np.int64), stated, learned)
-    order = np.argsort(-given[0], kind="stable").tolist()
-    return [Reason(space.labels[columns[i]], float(given[0, i]), sources.of(0, i, int(columns[i]))) for i in order]
+    order = np.argsort(-given[0], kind="stable")
+    sources = _sources(space, origins, np.zeros(1, dtype=np.int64), columns)[0]
+    return [Reason(space.labels[columns[i]], float(given[0, i]), SOURCES[sources[i]]) for i in order.tolist()]
 
 
 def reasons_for(
@@ -76,14 +85,12 @@ def reasons_for(
     items: Rows,
     rows: Sequence[int] | Ints,
     columns: Sequence[int] | Ints,
+    origins: Origins | None = None,
     most: int = 3,
-    stated: Rows | None = None,
-    learned: Rows | None = None,
 ) -> list[list[Reason]]:
     """For each pair (profiles[rows[i]], items[columns[i]]) at most `most` terms, the strongest first.
 
-    `stated` are the profiles as the members gave them (`profile_vectors`), `learned` what feedback added (`learned_rows`), both
-    of the profiles' shape; without them every term counts as stated.
+    `origins` are of the profiles' rows; without them every term counts as stated, or chosen where it is a topic.
     """
     row, column = np.asarray(rows, dtype=np.int64), np.asarray(columns, dtype=np.int64)
     words = _Words(space)
@@ -91,31 +98,45 @@ def reasons_for(
     for item in np.unique(column):
         pairs = np.flatnonzero(column == item)
         terms, given = contributions(space, profiles[row[pairs]], items[[item]])
-        sources = _Sources(space, terms, row[pairs], stated, learned)
-        best = np.argsort(-given, axis=1, kind="stable")[:, :CANDIDATES]
-        for number, (pair, places) in enumerate(zip(pairs, best, strict=True)):
-            shown = (place for place in places if GAP not in space.labels[terms[place]])
-            candidates = ((int(terms[place]), float(given[number, place]), int(place)) for place in shown)
-            chosen = _choose(words, candidates, most)
-            reasons = [Reason(space.labels[t], w, sources.of(number, place, t)) for t, w, place in chosen]
-            found[pair] = [r for r in reasons if r.source != "related" or r.weight >= RELATED_SHARE * reasons[0].weight]
+        best = _strongest(given)
+        weights = np.take_along_axis(given, best, axis=1).tolist()
+        sources = np.take_along_axis(_sources(space, origins, row[pairs], terms), best, axis=1).tolist()
+        card = _Card(words, terms.tolist())
+        for pair, places, weight, source in zip(pairs.tolist(), best.tolist(), weights, sources, strict=True):
+            found[pair] = card.reasons(places, weight, source, most)
     return found
 
 
-class _Sources:
-    """Where the terms of one item come from, for some of the members."""
+def _strongest(given: Doubles) -> Ints:
+    """Places of the CANDIDATES greatest of each row, the greatest first; of equal ones the first."""
+    most = min(CANDIDATES, given.shape[1])
+    if most < given.shape[1]:
+        places = np.sort(np.argpartition(-given, most - 1, axis=1)[:, :most], axis=1)
+    else:
+        places = np.broadcast_to(np.arange(most), given.shape)
+    order = np.argsort(-np.take_along_axis(given, places, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(places, order, axis=1)
 
-    def __init__(
-        self, space: VectorSpace, terms: Ints, members: Ints, stated: Rows | None, learned: Rows | None
-    ) -> None:
-        self.first_topic = space.first_topic
-        self.stated = None if stated is None else stated[members][:, terms].toarray() > 0
-        self.learned = None if learned is None else learned[members][:, terms].toarray() > 0
 
-    def of(self, member: int, place: int, term: int) -> Source:
-        if self.stated is None or self.stated[member, place]:
-            return "topic" if term >= self.first_topic else "stated"
-        return "learned" if self.learned is not None and self.learned[member, place] else "related"
+SOURCES: tuple[Source, ...] = ("related", "learned", "stated", "topic")
+"""By number; a higher one goes before a lower one."""
+RELATED = SOURCES.index("related")
+
+
+def _sources(space: VectorSpace, origins: Origins | None, members: Ints, terms: Ints) -> npt.NDArray[np.int8]:
+    """Numbers among SOURCES, of shape (len(members), len(terms)).
+
+    A topic that the member did not choose is only related to what they said, even where they wrote a synonym of it.
+    """
+    is_topic = terms >= space.first_topic
+    if origins is None:
+        return np.broadcast_to(np.where(is_topic, 3, 2).astype(np.int8), (len(members), len(terms)))
+    source = np.zeros((len(members), len(terms)), dtype=np.int8)
+    if origins.learned is not None:
+        source[origins.learned[members][:, terms].toarray() > 0] = 1
+    source[(origins.stated[members][:, terms].toarray() > 0) & ~is_topic] = 2
+    source[origins.chosen[members][:, terms].toarray() > 0] = 3
+    return source
 
 
 class _Words(dict[int, frozenset[str]]):
@@ -141,25 +162,51 @@ class _Words(dict[int, frozenset[str]]):
         return self.space.n_words <= column < self.space.first_topic
 
 
-def _choose(words: _Words, candidates: Iterable[tuple[int, float, int]], most: int) -> list[tuple[int, float, int]]:
-    """The first candidates that share no word: a phrase takes its word's place, and its weight with it."""
-    chosen: list[tuple[int, float, int]] = []
-    strongest = 0.0
-    for term, weight, place in candidates:
-        strongest = strongest or weight
-        if weight <= 0 or weight < LEAST_SHARE * strongest:
-            break
-        rivals = [number for number, (other, _, _) in enumerate(chosen) if words[term] & words[other]]
-        if not rivals:
-            if len(chosen) < most:
-                chosen.append((term, weight, place))
-        elif words.is_pair(term) and _covers(words, term, weight, [chosen[number] for number in rivals]):
-            total = weight + sum(chosen[number][1] for number in rivals)
-            chosen[rivals[0]] = (term, total, place)
-            chosen = [pair for number, pair in enumerate(chosen) if number not in rivals[1:]]
-    return sorted(chosen, key=lambda pair: -pair[1])
+class _Card:
+    """One item's terms, by their places; which of them share a word is worked out once, as bits."""
 
+    def __init__(self, words: _Words, terms: list[int]) -> None:
+        self.words, self.terms = words, terms
+        places_of: dict[str, int] = {}
+        for place, term in enumerate(terms):
+            for word in words[term]:
+                places_of[word] = places_of.get(word, 0) | 1 << place
+        self.rivals = [0] * len(terms)
+        for place, term in enumerate(terms):
+            for word in words[term]:
+                self.rivals[place] |= places_of[word]
+        self.labels = [words.space.labels[term] for term in terms]
 
-def _covers(words: _Words, phrase: int, weight: float, rivals: list[tuple[int, float, int]]) -> bool:
-    """True where a phrase says all that the single words say which it would replace, and is strong enough to."""
-    return all(words[term] < words[phrase] and weight >= PHRASE_SHARE * given for term, given, _ in rivals)
+    def reasons(self, places: list[int], weights: list[float], sources: list[int], most: int) -> list[Reason]:
+        """Of candidates, the strongest first, those that share no word: a phrase takes its word's place and weight."""
+        chosen: dict[int, tuple[float, int]] = {}
+        taken, bound = 0, 0.0
+        for place, weight, source in zip(places, weights, sources, strict=True):
+            if GAP in self.labels[place]:
+                continue
+            bound = bound or LEAST_SHARE * weight
+            if weight <= 0 or weight < bound:
+                break
+            rivals = self.rivals[place] & taken
+            if not rivals and len(chosen) < most:
+                chosen[place] = (weight, source)
+                taken |= 1 << place
+            elif rivals and self._covers(place, weight, beaten := [p for p in chosen if rivals >> p & 1], chosen):
+                chosen[place] = (weight + sum(chosen.pop(other)[0] for other in beaten), source)
+                taken = sum(1 << other for other in chosen)
+        ranked = sorted(chosen.items(), key=lambda pair: -pair[1][0])
+        floor = RELATED_SHARE * ranked[0][1][0] if ranked else 0.0
+        return [
+            Reason(self.labels[place], weight, SOURCES[source])
+            for place, (weight, source) in ranked
+            if source != RELATED or weight >= floor
+        ]
+
+    def _covers(self, phrase: int, weight: float, rivals: list[int], chosen: dict[int, tuple[float, int]]) -> bool:
+        """True where a phrase says all that the single words say which it would replace, and is strong enough to."""
+        words, term = self.words, self.terms[phrase]
+        if not words.is_pair(term):
+            return False
+        return all(
+            words[self.terms[rival]] < words[term] and weight >= PHRASE_SHARE * chosen[rival][0] for rival in rivals
+        )

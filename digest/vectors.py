@@ -179,6 +179,14 @@ class VectorSpace:
         owner = np.array([number for number, _ in (*parts, *topics)], dtype=np.int64)
         return Interests(self.with_latent(weighted), owner, len(profiles), coverage)
 
+    def chosen_topics(self, profiles: Sequence[Profile]) -> Rows:
+        """1 in the column of each topic that a member chose: rows of shape (n_profiles, n_terms)."""
+        column = self.topic_map.column
+        pairs = [(row, column[key]) for row, p in enumerate(profiles) for key in set(p.chosen) if key in column]
+        where = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        ones = np.ones(len(pairs), dtype=np.float32)
+        return sp.csr_matrix((ones, (where[0], where[1])), shape=(len(profiles), self.n_terms))
+
     def profile_vectors(self, profiles: Sequence[Profile]) -> Rows:
         """Rows of shape (n_profiles, n_columns), float32: what is stated and chosen, nothing learned or expanded."""
         interests = self.interests(profiles)

@@ -88,7 +88,7 @@ def _explain(
         voices = listen(connection, member.member_key, member.member_key, moment)
     wants = fitted.wants([profile_of(member)], [preferences_of(member)], heard_of([member], fitted, voices))
     scores, matches = fitted.match(wants)
-    terms = explain_with_sources(fitted.space, wants.rows, fitted.rows[column], wants.stated, wants.learned)
+    terms = explain_with_sources(fitted.space, wants.rows, fitted.rows[column], wants.origins)
     usual = float(fitted.thresholds[column])
     return Explanation(
         member=who,

@@ -4,7 +4,7 @@ import pytest
 from digest.items import Item
 from digest.learning import Feedback, effective_profiles, learned_rows
 from digest.matching import Rows, TfidfMatcher
-from digest.reasons import explain, reasons_for
+from digest.reasons import Origins, explain, explain_with_sources, reasons_for
 from digest.vectors import Settings, VectorSpace, fit
 from profiles.member import Profile
 from tests.digest.test_vectors import ITEMS, TOPICS, words
@@ -50,12 +50,16 @@ def exact_score(space: VectorSpace, profile: Rows, item: Rows) -> float:
     return float(total)
 
 
+def origins(space: VectorSpace, profiles: list[Profile], learned: Rows | None = None) -> Origins:
+    return Origins(space.profile_vectors(profiles), space.chosen_topics(profiles), learned)
+
+
 def test_reasons_are_phrases_and_topics_in_words_that_share_none() -> None:
     space = fit(ITEMS, TOPICS)
     profiles = [Profile(stated="pulmonary rehabilitation"), Profile(chosen=("stroke",))]
     items = space.item_vectors(ITEMS)
     rows = effective_profiles(space, space.interests(profiles), items)
-    first, second = reasons_for(space, rows, items, [0, 1], [0, 2], stated=space.profile_vectors(profiles))
+    first, second = reasons_for(space, rows, items, [0, 1], [0, 2], origins(space, profiles))
     assert [reason.label.casefold() for reason in first] == ["pulmonary rehabilitation"]
     assert first[0].source == "stated"
     assert (second[0].label, second[0].source) == ("Stroke", "topic")
@@ -68,7 +72,7 @@ def test_what_was_learned_is_called_learned() -> None:
     feedback = Feedback(Rows(np.array([[0, 0, 0, 1.0]], np.float32)), Rows(np.zeros((1, 4), np.float32)))
     rows = effective_profiles(space, space.interests(profile), past, feedback)
     learned = learned_rows(space, past, feedback)
-    (reasons,) = reasons_for(space, rows, past, [0], [3], stated=space.profile_vectors(profile), learned=learned)
+    (reasons,) = reasons_for(space, rows, past, [0], [3], origins(space, profile, learned))
     assert reasons
     assert {reason.source for reason in reasons} == {"learned"}
 
@@ -78,3 +82,16 @@ def test_a_pair_with_nothing_in_common_has_no_reason() -> None:
     items = space.item_vectors([*ITEMS, Item("")])
     rows = effective_profiles(space, space.interests([Profile(stated="audit")]), items)
     assert reasons_for(space, rows, items, [0, 0], [3, 4]) == [[], []]
+
+
+def test_a_topic_that_was_only_written_about_is_not_called_followed() -> None:
+    space = fit(ITEMS, TOPICS)
+    profiles = [Profile(stated="stroke"), Profile(stated="stroke", chosen=("stroke",))]
+    items = space.item_vectors(ITEMS)
+    rows = effective_profiles(space, space.interests(profiles), items)
+    first_topic = space.labels[space.first_topic :]
+    for row, followed in enumerate(({}, {"topic"})):
+        told = explain_with_sources(space, rows[row], items[2], origins(space, profiles[row : row + 1]))
+        assert {reason.source for reason in told if reason.label in first_topic and reason.weight > 0} & {
+            "topic"
+        } == set(followed)
