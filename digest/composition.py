@@ -15,7 +15,7 @@ from digest.items import AUDIENCE_FACETS, Item, Topic
 from digest.learned import Learned, forgotten_rows, learned_terms
 from digest.learning import Feedback, effective_profiles, learned_rows
 from digest.matching import TfidfMatcher
-from digest.reasons import Reason, reasons_for
+from digest.reasons import Origins, Reason, reasons_for
 from digest.selection import Selection, select
 from digest.thresholds import moved
 from digest.vectors import Rows, VectorSpace
@@ -37,12 +37,11 @@ NOTHING_HEARD = Heard()
 
 @dataclass(frozen=True, slots=True)
 class Wants:
-    """What a batch of members wants, as rows of shape (n_members, n_columns): `rows` to be matched, `stated` as they gave it
-    themselves, and `learned` as `feedback` added it (None without any). `shifts` move their thresholds."""
+    """What a batch of members wants: `rows` of shape (n_members, n_columns) to be matched, and where their terms come from.
+    `shifts` move their thresholds."""
 
     rows: Rows
-    stated: Rows
-    learned: Rows | None
+    origins: Origins
     feedback: Feedback | None
     shifts: npt.NDArray[np.float64]
 
@@ -86,8 +85,7 @@ class Edition:
             learned = learned_rows(self.space, self.past, feedback, forgotten=forgotten)
         return Wants(
             rows=effective_profiles(self.space, interests, self.past, feedback, forgotten=forgotten),
-            stated=interests.sum(interests.rows),
-            learned=learned,
+            origins=Origins(interests.sum(interests.rows), self.space.chosen_topics(profiles), learned),
             feedback=feedback,
             shifts=shifts(heard.said, n, self.rule),
         )
@@ -120,9 +118,9 @@ class Edition:
 
     def learned_terms(self, wants: Wants) -> list[Learned]:
         """What was learned about each member, in words; see there."""
-        if wants.learned is None or wants.feedback is None:
+        if wants.origins.learned is None or wants.feedback is None:
             return []
-        return learned_terms(self.space, wants.learned, self.past, wants.feedback)
+        return learned_terms(self.space, wants.origins.learned, self.past, wants.feedback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +186,8 @@ def compose(
     `sent` are pairs (row, column) that must not be sent again; `heard` is what these members said before; `draws`, an even
     random number for each member, settle who is compared.
     """
-    matched = match_members(edition, profiles, preferences, names, sent, heard, edition.least_threshold)
+    least = 0.0 if edition.comparison else edition.least_threshold  # another matcher may pick from under the threshold
+    matched = match_members(edition, profiles, preferences, names, sent, heard, least)
     wants, scores, matches = matched.wants, matched.scores, matched.matches
     found = select(
         matches,
@@ -201,9 +200,7 @@ def compose(
         group=edition.group,
     )
     found, team = _compared(edition, matched, found, draws)
-    reasons = reasons_for(
-        edition.space, wants.rows, edition.rows, found.member, found.item, stated=wants.stated, learned=wants.learned
-    )
+    reasons = reasons_for(edition.space, wants.rows, edition.rows, found.member, found.item, wants.origins)
     return Composition(
         selection=found,
         scores=_at(scores, found.member, found.item),
@@ -222,7 +219,7 @@ def _compared(edition: Edition, matched: Matched, found: Selection, draws: Draws
     if edition.comparison is None or draws is None:
         return found, np.full(len(found.member), NO_TEAM)
     space, chosen = edition.space, np.flatnonzero(edition.comparison.chosen(draws))
-    other = MATCHERS[edition.comparison.other](space.lexical(matched.wants.stated), space.lexical(edition.rows))
+    other = MATCHERS[edition.comparison.other](space.lexical(matched.wants.origins.stated), space.lexical(edition.rows))
     return interleaved(found, matched.matches, other, matched.blocked, chosen, draws, edition.group)
 
 

@@ -184,7 +184,7 @@ def _match(
         voices = listen(connection, *span, edition.as_of)
     profiles, wishes, names = zip(*((profile_of(m), preferences_of(m), m.name) for m in due), strict=True)
     heard = heard_of(due, fitted, voices)
-    matched = match_members(fitted, profiles, wishes, names, sent_places(due, fitted, sent), heard)
+    matched = match_members(fitted, profiles, wishes, names, sent_places(due, fitted, sent), heard, least)
     row = {member.member_key: n for n, member in enumerate(due)}
     column = {item.key: n for n, item in enumerate(fitted.items)}
     here = [(m, i) for m, i in known if m in row and i in column]
@@ -315,7 +315,5 @@ def _reason(
         voices = listen(connection, member.member_key, member.member_key, moment)
     wants = fitted.wants([profile_of(member)], [preferences_of(member)], heard_of([member], fitted, voices))
     column = [one.key for one in fitted.items].index(item.key)
-    (reasons,) = reasons_for(
-        fitted.space, wants.rows, fitted.rows, [0], [column], stated=wants.stated, learned=wants.learned
-    )
+    (reasons,) = reasons_for(fitted.space, wants.rows, fitted.rows, [0], [column], wants.origins)
     return tuple(reason.label for reason in reasons)
