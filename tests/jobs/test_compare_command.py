@@ -42,6 +42,7 @@ def test_both_matchers_pick_the_digests_of_those_compared(compared: Installation
     assert found["items"]["ours"] + found["items"]["other"] == len(picked)
     assert abs(found["items"]["ours"] - found["items"]["other"]) <= report["digests"]
     assert (found["ties"], found["p"]) == (report["digests"], 1.0)
+    assert all(row.score > 0 and row.match > 0 for row in rows(compared, editions.DIGEST_ITEM))
 
 
 def test_nobody_gets_more_or_something_where_there_was_nothing(compared: Installation) -> None:
