@@ -35,7 +35,9 @@ class TfidfMatcher:
     def score(self, profiles: Rows, items: Rows, least: Least = 0.0) -> Rows:
         """See `Matcher`. Memory grows with what is kept, not with profiles times items."""
         if not profiles.shape[0] or not items.shape[0]:
-            return sp.csr_matrix((profiles.shape[0], items.shape[0]), dtype=np.float32)
+            return sp.csr_matrix(np.zeros((profiles.shape[0], items.shape[0]), dtype=np.float32))
+        if self.most and items.shape[1] == self.n_terms and np.ndim(least) == 0:
+            return self._sparse(profiles, items, float(least))
         bounds, start, kept = np.broadcast_to(np.asarray(least, dtype=np.float32), profiles.shape[0]), 0, []
         for block in self.blocks(profiles, items):
             kept.append(self._best(block, bounds[start : start + len(block)]))
@@ -55,13 +57,11 @@ class TfidfMatcher:
                 block += chunk[:, self.n_terms :].toarray() @ item_latent
             yield block
 
-    def _sparse(self, profiles: Rows, items: Rows) -> Rows:
+    def _sparse(self, profiles: Rows, items: Rows, least: float) -> Rows:
         """The same without latent blocks: nothing is ever held densely."""
         from sparse_dot_topn import sp_matmul_topn
 
-        found: Rows = sp_matmul_topn(
-            sp.csr_matrix(profiles), sp.csr_matrix(items.T), top_n=self.most, threshold=self.least
-        )
+        found: Rows = sp_matmul_topn(sp.csr_matrix(profiles), sp.csr_matrix(items.T), top_n=self.most, threshold=least)
         np.minimum(found.data, 1.0, out=found.data)
         found.sort_indices()
         return found

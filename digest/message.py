@@ -138,8 +138,9 @@ def _compare(message: bytes, plain: MailParts) -> None:
         if part.get_content().split() != expected.split():
             ending = "txt" if part.get_content_subtype() == "plain" else "html"
             raise TemplateError(
-                f"email/digest*.{ending}: subject, lead, why, feedback_url, leave_url and preferences_url can only be written out as"
-                " they are (in the text with the filter `wrap` and no other), because they are filled in when the message is joined"
+                f"email/digest*.{ending}: subject, lead, why, feedback_url, leave_url and preferences_url can only be "
+                "written out as they are (in the text with the filter `wrap` and no other), because they are filled in "
+                "when the message is joined"
             )
 
 

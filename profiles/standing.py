@@ -28,7 +28,7 @@ def why_no_mail(
     """
     if status == "paused" and (paused_until is None or paused_until > today):
         return "paused"
-    if status != "active" and status != "paused":
+    if status == "pending" or status == "bounced" or status == "left" or status == "erased":  # noqa: PLR1714 (narrows the type)
         return status
     if paused_until is not None and paused_until > today:
         return "paused"

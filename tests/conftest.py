@@ -17,7 +17,9 @@ from store.database import Database
 if "GERMANE_TEST_POSTGRES" in os.environ:  # the settings refuse GERMANE_ variables that they do not know
     os.environ["TEST_POSTGRES"] = os.environ.pop("GERMANE_TEST_POSTGRES")
 
-os.environ.pop("COLUMNS", None)  # pytest-xdist sets the width of its own terminal; what is tested is the width of a file
+os.environ.pop(
+    "COLUMNS", None
+)  # pytest-xdist sets the width of its own terminal; what is tested is the width of a file
 
 POSTGRES_SERVERS = ("postgresql:///postgres", "postgresql://postgres@127.0.0.1:5432/postgres")
 

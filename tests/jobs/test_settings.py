@@ -25,7 +25,7 @@ def test_every_setting_has_its_sentence() -> None:
     for section in Settings.model_fields.values():
         if isinstance(section.default, Section):
             for name, field in type(section.default).model_fields.items():
-                assert field.description and field.description.endswith("."), name
+                assert (field.description or "").endswith("."), name
 
 
 @pytest.mark.parametrize(
