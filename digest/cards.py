@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 import idna
@@ -133,7 +134,7 @@ def reason(terms: Iterable[tuple[str, str]], topic_labels: Mapping[str, str], tr
     grouped: dict[str, list[str]] = {}
     named: set[str] = set()
     for term, source in terms:
-        label = line(topic_labels.get(term, term))
+        label = _label(topic_labels.get(term, term))
         if label and label.casefold() not in named:
             named.add(label.casefold())
             grouped.setdefault(source, []).append(label)
@@ -142,6 +143,11 @@ def reason(terms: Iterable[tuple[str, str]], topic_labels: Mapping[str, str], tr
     if not reasons:
         return translation.gettext("Why you get this: it fits your interests as a whole")
     return translation.gettext("Why you get this: %(reasons)s", reasons="; ".join(reasons))
+
+
+@lru_cache(20_000)
+def _label(term: str) -> str:
+    return line(term)
 
 
 def web_address(url: str) -> str:
@@ -187,6 +193,7 @@ def _until(kind: Kind, translation: Translation) -> str:
     }.get(kind, _("Until %(date)s"))
 
 
+@lru_cache(16)
 def _sources(translation: Translation) -> dict[str, str]:
     _ = translation.gettext
     return {

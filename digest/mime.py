@@ -24,6 +24,8 @@ _QUOTED = re.compile(r'"(?:[^"\\\s]|\\[^\s]| )*"')
 
 def quoted_printable(text: str) -> bytes:
     r"""`text`, whose lines end in `\n`, so that pieces can be joined: one that does not end a line ends in a soft line break."""
+    if len(text) < LINE and text.isascii() and text.isalnum():  # most are tokens: nothing to encode
+        return text.encode() + b"=" + CRLF
     encoded = binascii.b2a_qp(text.encode("utf-8", "replace"), istext=True).replace(b"\n", CRLF)
     if not encoded or encoded.endswith(CRLF):
         return encoded

@@ -57,7 +57,7 @@ class Sheet:
                 html.append(heading.html)
             plate = self._card(entry.item, bool(entry.feedback_token))
             why = self._printed_reason(entry.terms)
-            token = mime.quoted_printable(quote(entry.feedback_token, safe=""))
+            token = mime.quoted_printable(_quoted(entry.feedback_token))
             text += filled(plate.text, {"why": why.text, "token": token})
             html += filled(plate.html, {"why": why.html, "token": token})
         return Printed(b"".join(text), b"".join(html))
@@ -118,7 +118,7 @@ class Sheet:
                 section = self._section(entry.item.kind)
                 text.append(self._layout.text(SECTION, **section))
                 html.append(self._layout.markup(SECTION, **section))
-            feedback_url = cards.feedback_url(self._place, quote(entry.feedback_token, safe=""))
+            feedback_url = cards.feedback_url(self._place, _quoted(entry.feedback_token))
             values = self.words | {"card": self._values(entry.item), "feedback_url": feedback_url}
             why = self._reason(entry.terms)
             text.append(self._layout.text(CARD, why=why, **values))
@@ -140,3 +140,7 @@ class Sheet:
 
     def _section(self, kind: Kind) -> dict[str, object]:
         return self.words | {"kind": kind, "heading": cards.heading(kind, self._translation)}
+
+
+def _quoted(token: str) -> str:
+    return token if token.isascii() and token.isalnum() else quote(token, safe="")

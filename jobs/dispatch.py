@@ -90,6 +90,7 @@ class Dispatch:
         self._stopping = False
         self._failure: StoreError | None = None
         self._issues: dict[int, Issue] = {}
+        self._known: dict[int, Item] = {}
 
     async def run(self) -> None:
         """Raises StoreError when the database fails, TemplateError before anything is claimed."""
@@ -276,7 +277,14 @@ class Dispatch:
     def _items(self, connection: "Connection", chosen: Iterable[list[Chosen]]) -> "Iterable[Item]":
         keys = sorted({one.item_key for digest in chosen for one in digest})
         for network in {issue.edition.network_key for issue in self._issues.values()} if keys else ():
-            yield from items.load(connection, network, keys)
+            yield from map(self._as_known, items.load(connection, network, keys))
+
+    def _as_known(self, item: "Item") -> "Item":
+        """The same object for an item that is as it was, so that the press need not compare it again for each member."""
+        known = self._known.get(item.key)
+        if known != item:
+            known = self._known[item.key] = item
+        return known
 
     def _letter(
         self, claim: Claim, chosen: list[Chosen], still_open: "Callable[[datetime], dict[int, Item]]", now: datetime

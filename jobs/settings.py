@@ -69,7 +69,7 @@ class SmtpSettings(Section):
 
 
 class SendingSettings(Section):
-    batch: int = Field(200, ge=1, le=1000, description="Messages claimed in one transaction.")
+    batch: int = Field(500, ge=1, le=1000, description="Messages claimed in one transaction.")
     lease_s: Seconds = Field(
         900,
         description="How long a claim holds when its process is not heard of; longer than smtp.final_dot_timeout_s.",
@@ -121,7 +121,7 @@ class DigestSettings(Section):
         6, ge=1, le=50, description="Most items in one digest, where neither network nor member sets fewer."
     )
     max_item_age_days: Positive = Field(28, description="Items published longer ago are not sent any more.")
-    shard: int = Field(5000, ge=1, description="Members composed in one transaction.")
+    shard: int = Field(10_000, ge=1, description="Members composed in one transaction.")
 
 
 class ImportSettings(Section):

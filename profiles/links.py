@@ -1,9 +1,9 @@
 """Signed links: what lets a member act from a mail without a password, and nobody else."""
 
-import base64
 import hmac
 import re
 from functools import lru_cache
+from itertools import product
 from typing import Literal
 
 Purpose = Literal["leave", "preferences"]
@@ -47,7 +47,16 @@ def seal(key: bytes, *parts: str) -> str:
     """128 bits of HMAC-SHA256 over the parts, as 26 characters of lower-case base32. No part may hold a NUL."""
     mac = _keyed(key).copy()
     mac.update("\0".join(parts).encode())
-    return base64.b32encode(mac.digest()[:_MAC_OCTETS]).decode("ascii").rstrip("=").lower()
+    return _base32(mac.digest()[:_MAC_OCTETS])
+
+
+_PAIRS = ["".join(pair) for pair in product("abcdefghijklmnopqrstuvwxyz234567", repeat=2)]
+
+
+def _base32(octets: bytes) -> str:
+    """16 octets in RFC 4648's base32, lower case, no padding. A mail holds eight of these; the standard library's is slow."""
+    bits = int.from_bytes(octets, "big") << 2
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 @lru_cache(8)
