@@ -134,7 +134,7 @@ def reason(terms: Iterable[tuple[str, str]], topic_labels: Mapping[str, str], tr
     grouped: dict[str, list[str]] = {}
     named: set[str] = set()
     for term, source in terms:
-        label = _label(topic_labels.get(term, term))
+        label = _label(topic_labels.get(term, term) if source == "topic" else term)
         if label and label.casefold() not in named:
             named.add(label.casefold())
             grouped.setdefault(source, []).append(label)

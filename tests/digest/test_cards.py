@@ -92,7 +92,7 @@ def test_the_reason_names_each_source_in_its_own_words() -> None:
         "Why you get this: you said home oxygen, sleep; you follow COPD"
     )
     assert why(("oxygen", "related")) == "Why you get this: related to what you said: oxygen"
-    assert why(("copd", "learned")) == "Why you get this: like what you found useful: COPD"
+    assert why(("COPD", "learned")) == "Why you get this: like what you found useful: COPD"
     assert why(("oxygen", "stated"), language="fr") == "Pourquoi vous recevez ceci\u00a0: vous avez mentionné oxygen"
     assert why(("copd", "topic"), ("COPD", "stated"), (" ", "stated")) == "Why you get this: you follow COPD"
     assert why() == "Why you get this: it fits your interests as a whole"
@@ -100,3 +100,10 @@ def test_the_reason_names_each_source_in_its_own_words() -> None:
 
 def test_the_lead_counts_each_kind_requests_first() -> None:
     assert lead(["news", "request", "news"], ENGLISH) == "Chosen for you: 1 request, 2 news items"
+
+
+def test_a_word_that_a_member_wrote_is_not_taken_for_the_topic_of_that_key() -> None:
+    assert reason([("copd", "stated")], {"copd": "Lung conditions"}, TRANSLATIONS["en"]).endswith("you said copd")
+    assert reason([("copd", "topic")], {"copd": "Lung conditions"}, TRANSLATIONS["en"]).endswith(
+        "you follow Lung conditions"
+    )
