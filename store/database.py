@@ -121,10 +121,18 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
 
 
 def _copy(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Raises SQLAlchemy's errors, as any other statement does, though the driver is spoken to directly."""
+    import psycopg
+
     driver: Any = connection.connection.driver_connection
-    with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            copy.write_row(row)
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        raise DBAPIError.instance(
+            statement, None, error, psycopg.Error, hide_parameters=True, dialect=connection.dialect
+        ) from error
 
 
 def _engine(url: str, wait_s: float) -> Engine:

@@ -160,23 +160,26 @@ def test_an_item_goes_to_a_member_once_whatever_the_code_does(scene: Scene) -> N
         other = connection.execute(select(func.max(editions.DIGEST.c.id))).scalar_one()
     assert pairs.tolist() == [[member, scene.item]]
     again = Decided([], [(other, 1, member, scene.item, 0.4, 61.5, [])], [], [])
-    with pytest.raises(Exception) as stop, scene.database.writing() as connection:
+    with pytest.raises(IntegrityError), scene.database.writing() as connection:
         editions.write(connection, scene.edition, again, NOW)
-    assert isinstance(stop.value, IntegrityError) or "unique" in str(stop.value).lower()
 
 
 def test_a_crash_in_the_middle_of_a_shard_leaves_nothing_of_it(scene: Scene) -> None:
+    def crash() -> None:
+        with scene.database.writing() as connection:
+            member = editions.planned(connection, scene.edition.key, 1)[0]
+            decided = Decided(
+                [(member.digest_key, "composed", "", 1, 0, 33.0)],
+                [(member.digest_key, 1, member.member_key, scene.item, 0.4, 61.5, [])],
+                [],
+                [(member.digest_key, member.member_key, "<a@example.org>", NOW)],
+            )
+            editions.write(connection, scene.edition, decided, NOW)
+            raise RuntimeError("the power fails")
+
     scene.open()
-    with pytest.raises(RuntimeError), scene.database.writing() as connection:
-        member = editions.planned(connection, scene.edition.key, 1)[0]
-        decided = Decided(
-            [(member.digest_key, "composed", "", 1, 0, 33.0)],
-            [(member.digest_key, 1, member.member_key, scene.item, 0.4, 61.5, [])],
-            [],
-            [(member.digest_key, member.member_key, "<a@example.org>", NOW)],
-        )
-        editions.write(connection, scene.edition, decided, NOW)
-        raise RuntimeError("the power fails")
+    with pytest.raises(RuntimeError, match="power"):
+        crash()
     assert scene.counts() == Counts(considered=3, planned=3)
 
 
