@@ -14,7 +14,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from digest.learning import Feedback
-from digest.matching import TfidfMatcher
+from digest.matching import Matcher, TfidfMatcher
 
 Rows = sp.csr_matrix
 Floats = npt.NDArray[np.float64]
@@ -54,7 +54,7 @@ class Background:
 
     @classmethod
     def of(
-        cls, matcher: TfidfMatcher, profiles: Rows, past: Rows, feedback: Feedback | None = None, offered: Any = None
+        cls, matcher: Matcher, profiles: Rows, past: Rows, feedback: Feedback | None = None, offered: Any = None
     ) -> "Background":
         """Measured on rows of past items, oldest first, of which `feedback` tells those that were liked.
 
@@ -82,17 +82,27 @@ def _first_columns(rows: Rows) -> npt.NDArray[np.int64]:
     return first
 
 
-def _moments(matcher: TfidfMatcher, profiles: Rows, past: Rows) -> tuple[Floats, Floats]:
+def _moments(matcher: Matcher, profiles: Rows, past: Rows) -> tuple[Floats, Floats]:
     n = profiles.shape[0]
-    total, square, start = np.zeros(n), np.zeros(n), 0
-    for block in matcher.blocks(profiles, past) if past.shape[0] else ():
-        rows = slice(start, start + len(block))
-        total[rows], square[rows] = block.sum(axis=1), (block**2).sum(axis=1)
-        start = rows.stop
+    total, square = _sums(matcher, profiles, past) if past.shape[0] else (np.zeros(n), np.zeros(n))
     items = past.shape[0] + USUAL_WEIGHT
     mean = (total + USUAL_WEIGHT * USUAL_MEAN) / items
     variance = (square + USUAL_WEIGHT * (USUAL_DEVIATION**2 + USUAL_MEAN**2)) / items - mean**2
     return mean, np.sqrt(np.maximum(variance, 1e-6))
+
+
+def _sums(matcher: Matcher, profiles: Rows, past: Rows) -> tuple[Floats, Floats]:
+    """Of each member's scores the sum and the sum of squares."""
+    if not isinstance(matcher, TfidfMatcher):
+        scores = matcher.score(profiles, past)
+        sums = (np.asarray(part.sum(axis=1), dtype=np.float64).ravel() for part in (scores, scores.multiply(scores)))
+        return next(sums), next(sums)
+    total, square, start = np.zeros(profiles.shape[0]), np.zeros(profiles.shape[0]), 0
+    for block in matcher.blocks(profiles, past):
+        rows = slice(start, start + len(block))
+        total[rows], square[rows] = block.sum(axis=1), (block**2).sum(axis=1)
+        start = rows.stop
+    return total, square
 
 
 def _paired_sum(weights: Rows, profiles: Rows, past: Rows) -> Floats:

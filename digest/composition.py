@@ -14,7 +14,7 @@ from digest.interleaving import MATCHERS, NO_TEAM, Comparison, Draws, interleave
 from digest.items import AUDIENCE_FACETS, Item, Topic
 from digest.learned import Learned, forgotten_rows, learned_terms
 from digest.learning import Feedback, effective_profiles, learned_rows
-from digest.matching import TfidfMatcher
+from digest.matching import Matcher, TfidfMatcher
 from digest.reasons import Origins, Reason, reasons_for
 from digest.selection import Selection, select
 from digest.thresholds import moved
@@ -68,6 +68,8 @@ class Edition:
     threshold: float = 33.0
     past_keys: tuple[int, ...] = ()
     """Keys of the past items, in the order of `past`."""
+    matcher: Matcher | None = None
+    """What scores; None stands for TF-IDF similarity in the space."""
     duplicates: Duplicates | None = None
     """Which items are the same thing; None where that was not looked into."""
     comparison: Comparison | None = None
@@ -93,7 +95,7 @@ class Edition:
     def match(self, wants: Wants, least: float = 0.0) -> tuple[Rows, Rows]:
         """(scores 0 to 1, matches 0 to 100), both of shape (n_members, n_items); pairs that surely stay under a match of
         `least` may be left out."""
-        matcher = TfidfMatcher(self.space.n_terms, most=0)
+        matcher = self.matcher or TfidfMatcher(self.space.n_terms, most=0)
         # The background is not told of likes: it would take an item that nobody spoke of for one that was turned down, and
         # members speak of few. A first "more like this" would then halve what reaches them.
         background = Background.of(matcher, wants.rows, self.past)
