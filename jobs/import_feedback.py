@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from sources.decoding import SourceError
 from sources.delimited import Row, Table
 from sources.feedback import FeedbackReader, Said
 from sources.rejects import Rejects
@@ -88,7 +87,7 @@ def import_feedback(
     work = _Import(services, network, f"import {path.name}", dry_run)
     with Table(path) as table:
         reader = FeedbackReader(path, table.header, ZoneInfo(network.time_zone), services.now())
-        with _rejects(path, table) if not dry_run else nullcontext() as rejects:
+        with Rejects(path, table.header, table.delimiter) if not dry_run else nullcontext() as rejects:
             octets, rows = 0, iter(table)
             while batch := list(islice(rows, services.settings.imports.batch)):
                 _note(report, rejects, batch, _outcomes(batch, reader, work))
@@ -117,21 +116,5 @@ def _note(report: FeedbackReport, rejects: Rejects | None, batch: Sequence[Row],
         if len(report.rejections) < KEPT:
             report.rejections.append((row.line, reason))
         if rejects is not None:
-            _keep(rejects, row, reason)
+            rejects.add(row, reason)
             report.rejects_file = str(rejects.path)
-
-
-def _rejects(path: Path, table: Table) -> Rejects:
-    try:
-        return Rejects(path, table.header, table.delimiter)
-    except OSError as error:
-        raise SourceError(f"{path}: the rejects of an earlier import cannot be removed: {error.strerror}") from None
-
-
-def _keep(rejects: Rejects, row: Row, reason: str) -> None:
-    try:
-        rejects.add(row, reason)
-    except OSError as error:
-        raise SourceError(
-            f"{rejects.path}: cannot be written: {error.strerror}; rows up to line {row.line} are in; run the import again"
-        ) from None

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from digest.items import Item, Kind
+from jobs.watching import Watcher
 from sources.decoding import SourceError
 from sources.item_files import Format, ItemFile, RejectsFile, format_of, open_items
 from sources.items import ItemReader, Posting, Record, Rejection
@@ -44,16 +45,6 @@ class ItemsReport:
     rejected: int = 0
     rejects_file: str = ""
     warning: str = ""
-
-
-class Watcher:
-    """Is told of everything while an import runs; this one says nothing."""
-
-    def saved(self, change: store.Change) -> None: ...
-
-    def rejected(self, line: int, reason: str) -> None: ...
-
-    def read(self, octets: int, of: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs.watching import Watcher
 from profiles.joining import Decision, Entry
 from profiles.member import Status
-from sources.decoding import SourceError
 from sources.delimited import Row
 from sources.members import MemberReader, Rejection, open_members, status_of_file
-from sources.rejects import Rejects, rejects_file
+from sources.rejects import Rejects
 from sources.seen import FirstLines
 from store import members as store
 
@@ -37,16 +37,6 @@ class ImportReport:
     unused_columns: tuple[str, ...] = ()
     unknown_topics: dict[str, int] = field(default_factory=dict)
     rejects_file: str = ""
-
-
-class Watcher:
-    """Is told of everything while an import runs; this one says nothing."""
-
-    def decided(self, entry: Entry, decision: Decision) -> None: ...
-
-    def rejected(self, line: int, reason: str) -> None: ...
-
-    def read(self, octets: int, of: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -89,7 +79,8 @@ def import_members(
     table, columns = open_members(path)
     report = ImportReport(str(path), columns.layout.name, table.encoding.name, dry_run, unused_columns=columns.unused)
     reader = MemberReader(columns, table.header, topics, status_of_file(path, columns, status))
-    with table, FirstLines() as seen, _rejects(path, table.header, table.delimiter, dry_run) as rejects:
+    kept = nullcontext() if dry_run else Rejects(path, table.header, table.delimiter)
+    with table, FirstLines() as seen, kept as rejects:
         for batch in _batches(table, services.settings.imports.batch):
             entries, rejected = _sorted(batch, reader, seen)
             _note_decisions(report, watcher, entries, work.decide(entries))
@@ -137,7 +128,7 @@ def _note_rejected(
         report.outcomes["rejected"] += 1
         watcher.rejected(row.line, reason)
         if rejects is not None:
-            _keep(rejects, row, reason)
+            rejects.add(row, reason)
             report.rejects_file = str(rejects.path)
 
 
@@ -147,23 +138,3 @@ def erasure_secret(services: "Services", network_key: int) -> bytes | None:
         return services.secret_key
     with services.database.reading() as connection:
         return services.secret_key if store.any_erased(connection, network_key) else None
-
-
-def _rejects(
-    path: Path, header: tuple[str, ...], delimiter: str, dry_run: bool
-) -> AbstractContextManager[Rejects | None]:
-    if dry_run:
-        return nullcontext()
-    try:
-        return Rejects(path, header, delimiter)
-    except OSError as error:
-        raise SourceError(f"{rejects_file(path)}: the old one cannot be removed: {error.strerror}") from None
-
-
-def _keep(rejects: Rejects, row: Row, reason: str) -> None:
-    try:
-        rejects.add(row, reason)
-    except OSError as error:
-        raise SourceError(
-            f"{rejects.path}: cannot be written: {error.strerror}; rows up to line {row.line} are in; run the import again"
-        ) from None

@@ -1,41 +1,20 @@
 """What an import of members shows while it runs and when it is done."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from jobs.import_members import ImportReport, Watcher
-from jobs.terminal import advancing, printable, progress
+from jobs.import_members import ImportReport
+from jobs.terminal import printable
+from jobs.watching import SHOWN, Difference, Record, Watcher, watching
 from profiles.joining import OUTCOMES, Decision, Entry
 
-SHOWN = 10
-KEPT = 1000
-"""Rows named in JSON, so that memory stays bounded."""
 
-
-class Bar(Watcher):
-    """Moves a bar on by octets, and names the first rejected rows on standard error."""
-
-    def __init__(self, advance: Callable[[int], None]) -> None:
-        self._advance = advance
-        self._octets = self._rejected = 0
-
-    def rejected(self, line: int, reason: str) -> None:
-        self._rejected += 1
-        if self._rejected <= SHOWN:
-            click.echo(f"line {line}: rejected: {printable(reason)}", err=True)
-
-    def read(self, octets: int, of: int) -> None:
-        self._advance(octets - self._octets)
-        self._octets = octets
-
-
-class Difference(Watcher):
-    """Prints what would change, a line for each row."""
+class MembersDifference(Difference):
+    """Prints what would change, a line for each member."""
 
     def decided(self, entry: Entry, decision: Decision) -> None:
         """`line 7: jo@example.org: changed: region: 'Wales' -> 'Scotland'`"""
@@ -45,37 +24,21 @@ class Difference(Watcher):
         said = f": {'; '.join(changes)}" if decision.outcome == "changed" else ""
         click.echo(f"line {entry.line}: {printable(entry.address.display)}: {decision.outcome}{said}")
 
-    def rejected(self, line: int, reason: str) -> None:
-        click.echo(f"line {line}: rejected: {printable(reason)}")
 
-
-class Record(Watcher):
-    """Keeps the first thousand rejected rows for JSON; in a dry run all that are not unchanged."""
-
-    def __init__(self, dry_run: bool) -> None:
-        self.rows: list[dict[str, Any]] = []
-        self._dry_run = dry_run
+class MembersRecord(Record):
+    """Names each member by address."""
 
     def decided(self, entry: Entry, decision: Decision) -> None:
-        if self._dry_run and decision.outcome != "unchanged" and len(self.rows) < KEPT:
+        if self.dry_run and decision.outcome != "unchanged":
             changes = {name: list(change) for name, change in decision.changes.items()}
             row = {"line": entry.line, "address": entry.address.display, "outcome": decision.outcome}
-            self.rows.append(row | {"changes": changes})
-
-    def rejected(self, line: int, reason: str) -> None:
-        if len(self.rows) < KEPT:
-            self.rows.append({"line": line, "outcome": "rejected", "reason": reason})
+            self.keep(row | {"changes": changes})
 
 
-@contextmanager
-def watching(file: Path, dry_run: bool, as_json: bool) -> Iterator[Watcher]:
+def watcher_of(file: Path, dry_run: bool, as_json: bool) -> AbstractContextManager[Watcher]:
     """The watcher for how the command was called: JSON at the end, the difference as it goes, or a bar."""
-    if as_json or dry_run:
-        yield Record(dry_run) if as_json else Difference()
-        return
-    size = file.stat().st_size if file.is_file() else 0
-    with progress() if size else nullcontext() as shown, advancing(shown, file.name, size) as advance:
-        yield Bar(advance)
+    silent = MembersRecord(dry_run) if as_json else MembersDifference() if dry_run else None
+    return watching(file.name, silent)
 
 
 def print_report(report: ImportReport) -> None:

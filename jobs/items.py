@@ -50,12 +50,12 @@ def import_(config: Path | None, /, source: str, slug: str, as_json: bool, dry_r
     Example: germane items import items.csv --dry-run
     """
     from jobs.import_items import import_items
-    from jobs.items_output import print_report, report_as_json, watching
+    from jobs.items_output import print_report, report_as_json, watcher_of
     from sources.decoding import SourceError
 
     services, network = _open(config, slug)
     try:
-        with watching(source, dry_run, as_json) as watcher:
+        with watcher_of(source, dry_run, as_json) as watcher:
             report = import_items(services, network, source, dry_run=dry_run, watcher=watcher, **options)
     except SourceError as error:
         click.echo(f"germane: {printable(error)}", err=True)

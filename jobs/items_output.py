@@ -1,43 +1,22 @@
 """What an import of items shows while it runs and when it is done."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from jobs.import_items import ItemsReport, Watcher, without_userinfo
-from jobs.terminal import advancing, printable, progress
+from jobs.import_items import ItemsReport, without_userinfo
+from jobs.terminal import printable
+from jobs.watching import Difference, Record, Watcher, watching
 from sources.items import shortened
 from store.items import Change
 
-SHOWN = 10
-KEPT = 1000
-"""Rows named in JSON, so that memory stays bounded."""
 CELL_CHARACTERS = 60
 
 
-class Bar(Watcher):
-    """Moves a bar on by octets, and names the first rejected records on standard error."""
-
-    def __init__(self, advance: Callable[[int], None]) -> None:
-        self._advance = advance
-        self._percent = self._rejected = 0
-
-    def rejected(self, line: int, reason: str) -> None:
-        self._rejected += 1
-        if self._rejected <= SHOWN:
-            click.echo(f"line {line}: rejected: {printable(reason)}", err=True)
-
-    def read(self, octets: int, of: int) -> None:
-        percent = 100 * octets // of if of else 100
-        self._advance(percent - self._percent)
-        self._percent = percent
-
-
-class Difference(Watcher):
+class ItemsDifference(Difference):
     """Prints what would change: a line for each item, and one for each field of an item that is stored."""
 
     def saved(self, change: Change) -> None:
@@ -47,36 +26,21 @@ class Difference(Watcher):
         for name, (old, new) in _differences(change).items():
             click.echo(f"    {name}: {_cell(old)} -> {_cell(new)}")
 
-    def rejected(self, line: int, reason: str) -> None:
-        click.echo(f"line {line}: rejected: {printable(reason)}")
 
-
-class Record(Watcher):
-    """Keeps the first thousand rejected records for JSON; in a dry run all that are not unchanged."""
-
-    def __init__(self, dry_run: bool) -> None:
-        self.rows: list[dict[str, Any]] = []
-        self._dry_run = dry_run
+class ItemsRecord(Record):
+    """Names each item by its external id and title."""
 
     def saved(self, change: Change) -> None:
-        if self._dry_run and len(self.rows) < KEPT:
+        if self.dry_run:
             outcome = "changed" if change.before else "added"
             row = {"id": change.after.external_id, "title": change.after.title, "outcome": outcome}
-            self.rows.append(row | {"changes": {name: list(pair) for name, pair in _differences(change).items()}})
-
-    def rejected(self, line: int, reason: str) -> None:
-        if len(self.rows) < KEPT:
-            self.rows.append({"line": line, "outcome": "rejected", "reason": reason})
+            self.keep(row | {"changes": {name: list(pair) for name, pair in _differences(change).items()}})
 
 
-@contextmanager
-def watching(source: str, dry_run: bool, as_json: bool) -> Iterator[Watcher]:
+def watcher_of(source: str, dry_run: bool, as_json: bool) -> AbstractContextManager[Watcher]:
     """The watcher for how the command was called: JSON at the end, the difference as it goes, or a bar."""
-    if as_json or dry_run:
-        yield Record(dry_run) if as_json else Difference()
-        return
-    with progress() as shown, advancing(shown, Path(without_userinfo(source)).name, 100) as advance:
-        yield Bar(advance)
+    silent = ItemsRecord(dry_run) if as_json else ItemsDifference() if dry_run else None
+    return watching(Path(without_userinfo(source)).name, silent)
 
 
 def report_as_json(report: ItemsReport, watcher: Watcher) -> dict[str, Any]:

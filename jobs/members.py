@@ -65,12 +65,12 @@ def import_(config: Path | None, /, file: Path, slug: str, as_json: bool, **opti
     Example: germane members import members.csv --dry-run
     """
     from jobs.import_members import import_members
-    from jobs.import_output import as_record, print_report, watching
+    from jobs.import_output import as_record, print_report, watcher_of
     from sources.decoding import SourceError
 
     services, network = _open(config, slug)
     try:
-        with watching(file, options["dry_run"], as_json) as watcher:
+        with watcher_of(file, options["dry_run"], as_json) as watcher:
             topics = _topics(services, network)
             report = import_members(services, network, file, topics=topics, watcher=watcher, **options)
     except SourceError as error:

@@ -133,15 +133,11 @@ def _read(file: Path) -> "tuple[Table, list[tuple[Row, Topic]], list[tuple[Row, 
 
 
 def _keep_rejected(file: Path, table: "Table", rows: "dict[int, Row]", rejected: Sequence[tuple[int, str]]) -> str:
-    from sources.decoding import SourceError
-    from sources.rejects import Rejects, rejects_file
+    from sources.rejects import Rejects
 
-    try:
-        with Rejects(file, table.header, table.delimiter) as rejects:
-            for line, reason in rejected:
-                rejects.add(rows[line], reason)
-    except OSError as error:
-        raise SourceError(f"{rejects_file(file)}: cannot be written: {error.strerror}") from None
+    with Rejects(file, table.header, table.delimiter) as rejects:
+        for line, reason in rejected:
+            rejects.add(rows[line], reason)
     return str(rejects.path) if rejected else ""
 
 
