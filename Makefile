@@ -6,9 +6,10 @@ BIN := .venv/bin
 
 setup: .venv/.done ## the virtual environment, the germane command and the development tools
 
-.venv/.done: requirements-dev.lock pyproject.toml
+.venv/.done: requirements-dev.lock requirements-sdist.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes -r requirements-sdist.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -37,6 +38,7 @@ check: lint types test ## everything that must hold before a commit lands
 lock: ## renew the lock files (needs uv); no address and no command line may stay in them
 	for name in requirements requirements-dev; do \
 	  uv pip compile $$name.in --python-version 3.11 --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet -o $$name.lock; done
+	uv pip compile requirements-sdist.in --no-deps --python-version 3.11 --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet -o requirements-sdist.lock
 
 clean:
 	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
