@@ -18,6 +18,7 @@ from delivery.pool import SmtpPool
 from delivery.retry import retry_at
 from delivery.smtp import Envelope, MailServerError, Outcome, Receipt
 from digest.message import Entry
+from jobs.failpoints import reach
 from jobs.journal import CLAIM_LOST, Journal
 from jobs.press import press_for, recipient_for
 from jobs.services import Services, process_is_gone, process_name, smtp_route
@@ -162,14 +163,18 @@ class Dispatch:
 
         async def before_dot() -> bool:
             nonlocal obstacle
+            reach("send.content_sent")
             obstacle = await journal.dot(letter.claim.key)
+            reach("send.before_dot")
             return not obstacle
 
         receipt: Receipt | None = None
         if not obstacle:
             content = self._compose(letter)
+            reach("send.composed")
             envelope = Envelope(letter.issue.sender, letter.claim.address)
             receipt = content if isinstance(content, Receipt) else await pool.send(envelope, content, before_dot)
+        reach("send.replied")
         if obstacle != CLAIM_LOST:
             settled = self._sent(letter.claim, receipt) if receipt else self._cancelled(letter.claim, obstacle)
             self.tally.note(settled.state, _reason(settled))
@@ -248,6 +253,7 @@ class Dispatch:
         now = self._services.now()
         with self._services.database.writing() as connection:
             outbox.release_stale(connection, now, lambda owner: process_is_gone(owner.partition("#")[0]))
+        reach("send.stale_released")
         with self._services.database.reading() as connection:
             by_key = {network.key: network for network in networks.every(connection)}
             for edition in outbox.open_editions(connection, now, self._scope):
@@ -266,6 +272,7 @@ class Dispatch:
             claims = outbox.claim(
                 connection, self._owner, list(self._issues), now=now, lease_until=self._lease(now), limit=limit
             )
+        reach("send.claimed")
         if self._left is not None:
             self._left -= len(claims)
         with self._services.database.reading() as connection:
@@ -301,6 +308,7 @@ class Dispatch:
     def _release(self) -> None:
         with self._services.database.writing() as connection:
             outbox.release(connection, self._owner, self._services.now())
+        reach("send.released")
 
     def _renew(self) -> None:
         with self._services.database.writing() as connection:

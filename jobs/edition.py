@@ -21,6 +21,7 @@ from digest.interleaving import NO_TEAM, Comparison
 from digest.learned import Learned
 from digest.slots import preferred_instant
 from digest.vectors import VectorSpace, fit
+from jobs.failpoints import reach
 from jobs.services import Services
 from profiles.member import Preferences, Profile
 from profiles.standing import why_no_mail
@@ -57,9 +58,11 @@ def open_edition(services: Services, network: Network, slot: str, at: datetime) 
         if editions.find(connection, network.key, slot):
             return False
         keys = [item.key for item in items.open_items(connection, network.key, at, oldest)]
-        return editions.open_once(
+        opened = editions.open_once(
             connection, network_key=network.key, slot=slot, as_of=at, item_keys=keys, settings=settings
         )
+        reach("run.opening")
+    return opened
 
 
 def fit_edition(
@@ -135,6 +138,8 @@ def compose_edition(services: Services, network: Network, edition: Edition, owne
             editions.renew(connection, edition.key, owner, now, services.settings.schedule.lease_s)
             editions.write(connection, edition, decided, now)
             feedback.write_learned(connection, decided.learned_of, decided.learned)
+            reach("run.shard_writing")
+        reach("run.shard_written")
         advance(len(batch))
 
 
@@ -146,6 +151,7 @@ def _load_or_fit(services: Services, network: Network, edition: Edition, owner: 
         with services.database.writing() as connection:
             editions.renew(connection, edition.key, owner, services.now(), services.settings.schedule.lease_s)
             editions.save_model(connection, edition.key, fitted.space.to_bytes())
+        reach("run.model_saved")
     return fitted
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from jobs.failpoints import reach
 from store import outbox
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class Journal:
             allowed = outbox.mark_dots(connection, self._owner, dots) if dots else set()
             refused = [key for key in dots if key not in allowed]
             states = outbox.member_states(connection, refused) if refused else {}
+            reach("send.recording")
+        reach("send.recorded")
         return {key: _why(states.get(key, "erased")) for key in refused}
 
 

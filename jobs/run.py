@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobs.failpoints import reach
 from jobs.terminal import advancing, as_json_option, network_option, print_bars, print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ def run_edition(
     _check_templates(services, network)
     slot = slot or week_of(at, network.time_zone)
     open_edition(services, network, slot, at)
+    reach("run.opened")
     owner, lease_s = process_name(), services.settings.schedule.lease_s
     edition = _claimed(services, network, slot, owner)
     if edition is None:
@@ -163,11 +165,13 @@ def run_edition(
         sent = _send(services, edition, progress) if send else None
         with services.database.writing() as connection:
             editions.settle(connection, edition.key, services.now())
+        reach("run.settled")
     except NotMine as error:
         raise EditionBusy(slot, _stored(services, network, slot).owner, lease_s) from error
     finally:
         with services.database.writing() as connection:
             editions.give_back(connection, edition.key, owner)
+    reach("run.given_back")
     return report_on(services, network, edition, sent=sent)
 
 
@@ -198,6 +202,7 @@ def _claimed(services: "Services", network: "Network", slot: str, owner: str) ->
     before = _stored(services, network, slot)
     with services.database.writing() as connection:
         taken = editions.claim(connection, before, owner, now, lease_s, dead=process_is_gone(before.owner))
+    reach("run.claimed")
     found = _stored(services, network, slot)
     if found.state == "finished":
         return None
@@ -223,6 +228,7 @@ def _move(services: "Services", edition: "Edition", owner: str, before: str, aft
 
     with services.database.writing() as connection:
         editions.move(connection, edition.key, owner, before, after)
+    reach(f"run.{after}")
 
 
 def _send(services: "Services", edition: "Edition", progress: Any) -> "SendReport":

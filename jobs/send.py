@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jobs.failpoints import reach
 from jobs.terminal import advancing, as_json_option, print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def _report(services: "Services", dispatch: "Dispatch", scope: "Scope", seconds:
         for key in dispatch.edition_keys:
             editions.settle(connection, key, services.now())
         states = outbox.counts(connection, scope)
+    reach("send.settled")
     tally = dispatch.tally
     return SendReport(
         reasons={state: dict(reasons.most_common()) for state, reasons in tally.outcomes.items()},
