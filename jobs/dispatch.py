@@ -18,11 +18,13 @@ from delivery.pool import SmtpPool
 from delivery.retry import retry_at
 from delivery.smtp import Envelope, MailServerError, Outcome, Receipt
 from digest.message import Entry
+from digest.mime import wire_address
 from jobs.failpoints import reach
 from jobs.journal import CLAIM_LOST, Journal
 from jobs.press import press_for, recipient_for
 from jobs.services import Services, process_is_gone, process_name, smtp_route
 from profiles.links import sign_feedback
+from profiles.verp import return_path
 from store import items, networks, outbox, topics
 from store.database import StoreError
 from store.outbox import Chosen, Claim, Open, Scope, Settled, State
@@ -61,7 +63,8 @@ class Issue:
     """What all messages of one edition share."""
 
     edition: Open
-    sender: str
+    domain: str
+    """Where what could not be delivered comes back to."""
     press: "DigestPress"
 
 
@@ -172,7 +175,7 @@ class Dispatch:
         if not obstacle:
             content = self._compose(letter)
             reach("send.composed")
-            envelope = Envelope(letter.issue.sender, letter.claim.address)
+            envelope = Envelope(self._return_path(letter), letter.claim.address)
             receipt = content if isinstance(content, Receipt) else await pool.send(envelope, content, before_dot)
         reach("send.replied")
         if obstacle != CLAIM_LOST:
@@ -180,6 +183,10 @@ class Dispatch:
             self.tally.note(settled.state, _reason(settled))
             journal.settle(settled)
         self._advance(1)
+
+    def _return_path(self, letter: Letter) -> str:
+        issue, member = letter.issue, letter.claim.member_public_id
+        return return_path(self._services.secret_key, member, issue.edition.public_id, issue.domain)
 
     def _compose(self, letter: Letter) -> bytes | Receipt:
         claim = letter.claim
@@ -260,7 +267,8 @@ class Dispatch:
                 network = by_key[edition.network_key]
                 labels = topics.load(connection, network.key)
                 press = press_for(self._services, network, labels, edition_id=edition.public_id, slot=edition.slot)
-                self._issues[edition.key] = Issue(edition, network.sender_address, press)
+                domain = wire_address(network.sender_address).rpartition("@")[2]
+                self._issues[edition.key] = Issue(edition, domain, press)
 
     def _claim(self) -> list[Letter]:
         limit = self._services.settings.sending.batch

@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 
 from delivery.sink import running
 from jobs.send import SendReport, send_due
+from profiles.verp import read_return_path
 from store import editions, outbox
 from store.database import Database
 from store.tables import Delivery, Edition, Item, Member, Outbox
@@ -78,12 +79,27 @@ def test_what_arrives_is_the_members_own_digest_with_the_message_id_of_the_outbo
     _send(sqlite_database, server)
     (accepted,) = server.accepted
     message = message_from_bytes(accepted.content, policy=policy.default)
-    assert (accepted.sender, accepted.recipients) == ("digest@news.example.org", (address,))
+    assert accepted.recipients == (address,)
     assert message["To"].addresses[0].addr_spec == address
     assert message["Message-ID"] == _first(sqlite_database, OUTBOX.c.message_id)
     title = _first(sqlite_database, ITEM.c.title)
     assert title in message.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert message["Date"].datetime == NOW
+
+
+def test_each_mail_comes_from_an_address_that_names_its_member_and_edition_to_us_alone(
+    sqlite_database: Database, server: Misbehaving
+) -> None:
+    _filled(sqlite_database, 3)
+    _send(sqlite_database, server)
+    key = some_services(sqlite_database).secret_key
+    edition = _first(sqlite_database, EDITION.c.public_id)
+    with sqlite_database.reading() as connection:
+        ids = {row.address: row.public_id for row in connection.execute(select(MEMBER))}
+    assert {one.sender.partition("@")[2] for one in server.accepted} == {"news.example.org"}
+    found = {one.recipients[0]: read_return_path(key, one.sender) for one in server.accepted}
+    assert found == {address: (ids[address], edition) for address in found}
+    assert len(found) == 3
 
 
 def test_each_attempt_is_recorded_with_the_servers_reply(database: Database, server: Misbehaving) -> None:
