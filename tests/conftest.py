@@ -13,6 +13,8 @@ from sqlalchemy.engine import make_url
 
 from store import schema
 from store.database import Database
+from tests import postfix_lab
+from tests.postfix_lab import PostfixLab
 
 if "GERMANE_TEST_POSTGRES" in os.environ:  # the settings refuse GERMANE_ variables that they do not know
     os.environ["TEST_POSTGRES"] = os.environ.pop("GERMANE_TEST_POSTGRES")
@@ -82,6 +84,22 @@ def database(request: pytest.FixtureRequest) -> Database:
     found = request.getfixturevalue(f"{request.param}_database")
     assert isinstance(found, Database)
     return found
+
+
+@pytest.fixture(scope="session")
+def _one_postfix() -> Iterator[PostfixLab]:
+    missing = postfix_lab.why_not()
+    if missing:
+        pytest.skip(missing)
+    with postfix_lab.running_postfix() as lab:
+        yield lab
+
+
+@pytest.fixture
+def postfix(_one_postfix: PostfixLab) -> PostfixLab:
+    """A Postfix of our own with empty mailboxes; skips where there is none or the user is not root."""
+    _one_postfix.clear()
+    return _one_postfix
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
