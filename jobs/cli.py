@@ -18,6 +18,7 @@ COMMANDS = {
     "members": ("jobs.members", "members", "Import, add, show, list, export and remove members."),
     "items": ("jobs.items", "items", "Post, import, list, show and withdraw items."),
     "feedback": ("jobs.feedback", "feedback", "Import and list what members said about items."),
+    "suppress": ("jobs.suppress", "suppress", "Suppress addresses, check and lift it: never to be mailed again."),
     "topics": ("jobs.topics", "topics", "Import and list a network's topics."),
     "preview": ("jobs.preview", "preview", "Show the digest a member would get now."),
     "explain": ("jobs.explain", "explain", "Show how a member's match with an item came about, term by term."),

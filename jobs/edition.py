@@ -25,7 +25,7 @@ from jobs.failpoints import reach
 from jobs.services import Services
 from profiles.member import Preferences, Profile
 from profiles.standing import why_no_mail
-from store import editions, feedback, items, topics
+from store import editions, feedback, items, suppression, topics
 from store.database import StoreError
 from store.editions import Decided, Edition, PlannedDigest
 from store.feedback import Standing
@@ -57,6 +57,8 @@ def open_edition(services: Services, network: Network, slot: str, at: datetime) 
     with services.database.writing() as connection:
         if editions.find(connection, network.key, slot):
             return False
+        if suppression.any_in_force(connection):
+            suppression.stop_members(connection, network.key, services.secret_key, at)
         keys = [item.key for item in items.open_items(connection, network.key, at, oldest)]
         opened = editions.open_once(
             connection, network_key=network.key, slot=slot, as_of=at, item_keys=keys, settings=settings

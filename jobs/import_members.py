@@ -133,8 +133,9 @@ def _note_rejected(
 
 
 def erasure_secret(services: "Services", network_key: int) -> bytes | None:
-    """The key by which erased members are known again. It is asked for once somebody was erased, and used wherever it is set."""
+    """The key by which erased members and suppressed addresses are known again. It is asked for once there are any, and
+    used wherever it is set."""
     if services.settings.secret_key.get_secret_value():
         return services.secret_key
     with services.database.reading() as connection:
-        return services.secret_key if store.any_erased(connection, network_key) else None
+        return services.secret_key if store.any_gone_for_good(connection, network_key) else None

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, Text, bindparam, cast, func, literal,
 from profiles.address import erased_key, normalise
 from profiles.joining import DEFAULTS, Decision, Entry, decide
 from profiles.member import GONE, Member, Preferences, Profile, Status
-from store import feedback, tables, thresholds
+from store import feedback, suppression, tables, thresholds
 from store.database import Database, StoreError, insert_rows
 from store.identifiers import new_public_id
 
@@ -31,7 +31,7 @@ _CONSENT = ("member_id", "action", "basis", "wording", "at")
 
 
 class AlreadyMember(StoreError):
-    """The address is known in this network, or was erased from it."""
+    """The address is known in this network, was erased from it, or is suppressed everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,10 @@ def add(
     only `secret` can tell), and ValueError for one that is none."""
     entry = Entry(0, normalise(member.address), flat(member), wording)
     _lock(connection, network_key)
+    if suppression.among(connection, [entry.address.key], secret):
+        raise AlreadyMember(
+            f"{entry.address.display} is suppressed: it must not be mailed again; see `germane suppress check`"
+        )
     known = _known(connection, network_key, [entry], secret).get(entry.address.key)
     if known:
         raise AlreadyMember(
@@ -157,8 +161,16 @@ def leave(connection: Connection, key: int, now: datetime, basis: str) -> bool:
     return _set_status(connection, key, now, "left", "left", basis, unless=("left", "erased"))
 
 
-def rejoin(connection: Connection, key: int, now: datetime, basis: str, wording: str = "") -> bool:
-    """Mail starts again for somebody who left, bounced, paused or had not confirmed: only ever by their own act."""
+def rejoin(
+    connection: Connection, key: int, now: datetime, basis: str, wording: str = "", secret: bytes | None = None
+) -> bool:
+    """Mail starts again for somebody who left, bounced, paused or had not confirmed: only ever by their own act.
+
+    With `secret` that act lifts what a bounce or a complaint had suppressed; what was suppressed on request stays so, and
+    False is the answer.
+    """
+    if secret is not None and not _lift(connection, key, secret, now, basis):
+        return False
     return _set_status(connection, key, now, "active", "joined", basis, unless=("active", "erased"), wording=wording)
 
 
@@ -221,7 +233,10 @@ def scrub(database: Database) -> None:
         raw.close()
 
 
-def any_erased(connection: Connection, network_key: int) -> bool:
+def any_gone_for_good(connection: Connection, network_key: int) -> bool:
+    """True when somebody was erased from this network or any address is suppressed: only the secret key can tell who."""
+    if suppression.any_in_force(connection):
+        return True
     here = TABLE.c.network_id == network_key, TABLE.c.status == "erased"
     return connection.execute(select(true()).where(*here).limit(1)).first() is not None
 
@@ -230,8 +245,7 @@ def decide_entries(
     connection: Connection, network_key: int, entries: Sequence[Entry], secret: bytes | None = None
 ) -> list[Decision]:
     """What `import_entries` would do, without doing it."""
-    stored = _known(connection, network_key, entries, secret)
-    return [decide(entry, stored.get(entry.address.key)) for entry in entries]
+    return _decisions(connection, entries, _known(connection, network_key, entries, secret), secret)
 
 
 def import_entries(
@@ -245,7 +259,7 @@ def import_entries(
     """Add and change members; a decision for each entry. No two entries may have the same address."""
     _lock(connection, network_key)
     stored = _known(connection, network_key, entries, secret)
-    decisions = [decide(entry, stored.get(entry.address.key)) for entry in entries]
+    decisions = _decisions(connection, entries, stored, secret)
     decided = list(zip(entries, decisions, strict=True))
     added = [entry for entry, decision in decided if decision.outcome == "added"]
     changed = [(stored[e.address.key], d) for e, d in decided if d.outcome == "changed"]
@@ -268,6 +282,25 @@ def member_of(address: str, values: Mapping[str, Any]) -> Member:
     profile = Profile(**{name: whole[name] for name in Profile.__slots__})
     preferences = Preferences(**{name: whole[name] for name in Preferences.__slots__})
     return Member(address, whole["name"], whole["status"], whole["role"], profile, preferences)
+
+
+def _decisions(
+    connection: Connection, entries: Sequence[Entry], stored: Mapping[str, Mapping[str, Any]], secret: bytes | None
+) -> list[Decision]:
+    suppressed = suppression.among(connection, (entry.address.key for entry in entries), secret)
+    return [
+        Decision("protected") if entry.address.key in suppressed else decide(entry, stored.get(entry.address.key))
+        for entry in entries
+    ]
+
+
+def _lift(connection: Connection, key: int, secret: bytes, now: datetime, basis: str) -> bool:
+    """False when this member's address stays suppressed whatever they do on a page."""
+    row = connection.execute(select(TABLE.c.address).where(TABLE.c.id == key, TABLE.c.address != "")).first()
+    found = suppression.find(connection, row.address, secret) if row else None
+    if row is None or found is None:
+        return True
+    return found.reason != "request" and suppression.lift(connection, row.address, secret, now, basis)
 
 
 def _lock(connection: Connection, network_key: int) -> None:

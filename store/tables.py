@@ -24,6 +24,7 @@ from sqlmodel import Field, SQLModel
 from digest.items import KINDS, STATES
 from profiles.feedback import OPPOSITES, VERDICTS
 from profiles.member import CADENCES, ROLES, STATUSES
+from profiles.suppression import REASONS
 from store.types import Lines, UtcDateTime
 
 EDITION_STATES = ("opened", "composed", "released", "finished")
@@ -393,6 +394,24 @@ class Judgement(SQLModel, table=True):
     """The match at that time."""
     by: str = ""
     at: datetime = _time(nullable=False)
+
+
+class Suppression(SQLModel, table=True):
+    """An address that must never be mailed again, as a keyed hash (`profiles.suppression`), until it is lifted."""
+
+    __table_args__: ClassVar[Any] = (
+        _one_of("reason", REASONS),
+        _only_one("uq_suppression_in_force", "hash", where="lifted_at IS NULL"),
+    )
+
+    id: int | None = _key()
+    hash: str
+    reason: str
+    basis: str = _text()
+    """What showed it: a message that came back, a page, the command line with the words given there. Never the address."""
+    at: datetime = _time(nullable=False)
+    lifted_at: datetime | None = _time()
+    lifted_why: str = _text()
 
 
 class Outbox(SQLModel, table=True):

@@ -115,9 +115,8 @@ def _come_back(context: WebContext, public_id: str, undo: str, *, pause: bool) -
     with context.database.writing() as connection:
         found = members.find_by_public_id(connection, public_id)
         before = _status_before(context, found, undo) if found else None
-        if found and before:
-            members.rejoin(connection, found.key, now, PAGE)
-        if found and before == "paused":
+        back = found and before and members.rejoin(connection, found.key, now, PAGE, secret=context.secret_key)
+        if found and back and before == "paused":
             members.change(connection, found.key, now, status="paused", basis=PAGE)
     if before is None:
         return _ask(context, public_id)

@@ -123,7 +123,7 @@ def _save(context: WebContext, found: Found, wishes: form.Wishes) -> bool:
 def _rejoin(context: WebContext, found: Found) -> bool:
     wording = f"Send me the digest of {found.network.name} again"
     with context.database.writing() as connection:
-        return members.rejoin(connection, found.member.key, context.now(), PAGE, wording)
+        return members.rejoin(connection, found.member.key, context.now(), PAGE, wording, context.secret_key)
 
 
 def _done(request: Request, done: bool) -> Response:

@@ -221,10 +221,10 @@ def test_erasing_keeps_nothing_but_a_hash_by_which_an_import_is_refused(database
     with database.writing() as connection:
         network = stored_network(connection)
         added = members.add(connection, network, WHOLE, NOW, "x", "signed with 192.0.2.7")
-        assert not members.any_erased(connection, network)
+        assert not members.any_gone_for_good(connection, network)
         assert members.erase(connection, added.key, LATER, SECRET, "asked")
         assert not members.erase(connection, added.key, LATER, SECRET, "asked")
-        assert members.any_erased(connection, network)
+        assert members.any_gone_for_good(connection, network)
         assert members.find(connection, network, "jo@example.org") is None
         found = members.find_by_public_id(connection, added.public_id)
         assert found is not None
