@@ -193,7 +193,7 @@ class Dispatch:
         language = claim.language or next(iter(claim.languages), "")
         recipient = recipient_for(self._services, claim.member_public_id, claim.address, claim.name, language)
         try:
-            return letter.issue.press.message(recipient, letter.entries, claim.message_id, self._services.now())
+            return letter.issue.press.message(recipient, letter.entries, claim.message_id, claim.dated_at)
         except ValueError as error:
             return _not_composed(claim, error, "refused")
         except Exception as error:  # one member's mail must not stop the others'
@@ -287,7 +287,7 @@ class Dispatch:
             chosen = outbox.chosen_items(connection, [claim.digest_key for claim in claims])
             found = list(self._items(connection, chosen.values()))
         still_open = cache(lambda moment: {item.key: item for item in found if item.is_open(moment)})
-        return [self._letter(claim, chosen.get(claim.digest_key, []), still_open, now) for claim in claims]
+        return [self._letter(claim, chosen.get(claim.digest_key or 0, []), still_open, now) for claim in claims]
 
     def _items(self, connection: "Connection", chosen: Iterable[list[Chosen]]) -> "Iterable[Item]":
         keys = sorted({one.item_key for digest in chosen for one in digest})
@@ -304,7 +304,7 @@ class Dispatch:
     def _letter(
         self, claim: Claim, chosen: list[Chosen], still_open: "Callable[[datetime], dict[int, Item]]", now: datetime
     ) -> Letter:
-        issue = self._issues[claim.edition_key]
+        issue = self._issues[claim.edition_key or 0]
         found = still_open(issue.edition.as_of + (now - claim.created_at))  # it may be run for another day than today
         about = partial(sign_feedback, self._services.secret_key, claim.member_public_id)
         entries = [

@@ -66,6 +66,28 @@ class Database:
         with self._named_errors(), self.engine.execution_options(immediate=True).begin() as connection:
             yield connection
 
+    @contextmanager
+    def migrating(self) -> Iterator[Connection]:
+        """As `writing`, for changing tables. SQLite changes one by dropping it, which would delete what refers to it: so
+        references are not followed meanwhile, and checked at the end (sqlite.org/lang_altertable.html, section 7)."""
+        engine = self.engine.execution_options(immediate=True)
+        with self._named_errors(), engine.connect() as connection, self._references_off(connection), connection.begin():
+            yield connection
+            if self.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                raise StoreError("the migration would leave rows that refer to nothing; nothing was changed")
+
+    @contextmanager
+    def _references_off(self, connection: Connection) -> Iterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA foreign_keys=OFF")
+        try:
+            yield
+        finally:
+            driver.execute("PRAGMA foreign_keys=ON")
+
     def close(self) -> None:
         self.engine.dispose()
 

@@ -32,7 +32,8 @@ MATCHED_REASONS = ("nothing_fits", "nothing_allowed")
 """Of a digest that was skipped after the member had been matched; the other reasons are known before."""
 
 WAITING = ("planned", "claimed", "deferred")
-FAILED = ("refused", "uncertain", "cancelled")
+HANDED_OVER = ("handed_over", "complained")
+FAILED = ("refused", "uncertain", "cancelled", "bounced")
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +385,7 @@ def counts(connection: Connection, edition_key: int) -> Counts:
         planned=digests.get("planned", 0),
         digests=digests.get("composed", 0),
         skipped=digests.get("skipped", 0),
-        delivered=messages.get("handed_over", 0),
+        delivered=sum(messages.get(state, 0) for state in HANDED_OVER),
         failed=sum(messages.get(state, 0) for state in FAILED),
         queued=sum(messages.get(state, 0) for state in WAITING),
     )

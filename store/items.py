@@ -123,7 +123,7 @@ def find(connection: Connection, network_key: int, who: str) -> Item | None:
 
 
 def reach(connection: Connection, key: int) -> Reach:
-    taken = func.count().filter(OUTBOX.c.state == "handed_over")
+    taken = func.count().filter(OUTBOX.c.state.in_(("handed_over", "complained")))
     joined = CHOSEN.outerjoin(OUTBOX, OUTBOX.c.digest_id == CHOSEN.c.digest_id)
     row = connection.execute(select(func.count(), taken).select_from(joined).where(CHOSEN.c.item_id == key)).one()
     return Reach(int(row[0]), int(row[1]))

@@ -1,7 +1,7 @@
 """The outbox: messages claimed, marked before their final dot, and settled, only by updates that say what they expect.
 
-planned -> claimed -> handed_over | refused | uncertain | cancelled, or deferred and claimed again when it is due.
-A claim names its owner; nobody else's update touches the row until the claim is released.
+A claim names its owner; nobody else's update touches the row until the claim is released. `TRANSITIONS` says which state may
+follow which: every update of a state asks the database for one of those it may come from, and changes nothing otherwise.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,8 +16,10 @@ from sqlalchemy import (
     Connection,
     and_,
     bindparam,
+    case,
     exists,
     func,
+    insert,
     not_,
     or_,
     select,
@@ -36,6 +38,25 @@ EDITION = tables.Edition.__table__  # type: ignore[attr-defined]
 DIGEST_ITEM = tables.DigestItem.__table__  # type: ignore[attr-defined]
 
 State = Literal["handed_over", "deferred", "refused", "uncertain", "cancelled"]
+CameBack = Literal["bounced", "complained"]
+
+TRANSITIONS: dict[str, tuple[str, ...]] = {
+    "planned": ("claimed", "cancelled"),
+    "deferred": ("claimed", "cancelled", "planned"),
+    "claimed": ("handed_over", "deferred", "refused", "uncertain", "cancelled", "planned"),
+    "uncertain": ("handed_over", "deferred", "refused", "planned", "bounced", "complained"),
+    "handed_over": ("bounced", "complained"),
+    "refused": ("planned",),
+    "bounced": ("complained",),
+    "complained": (),
+    "cancelled": (),
+}
+"""Each state with those that may follow it. A late reply, a bounce, the mail server's log or a decision to send it again settle
+what is uncertain; an operator may plan again what was deferred or refused."""
+BEFORE: dict[str, tuple[str, ...]] = {
+    after: tuple(before for before, follow in TRANSITIONS.items() if after in follow) for after in TRANSITIONS
+}
+
 WAITING = ("planned", "deferred")
 _SETTLED = ("state", "reason", "attempts", "not_before", "dot_sent", "settled_at")
 STOPPED = "the process that was sending it stopped before the mail server's reply was written down"
@@ -46,11 +67,14 @@ class Claim:
     """A message that this process may hand over now, with what the envelope and the greeting need of its member."""
 
     key: int
-    digest_key: int
-    edition_key: int
+    kind: str
+    digest_key: int | None
+    edition_key: int | None
     message_id: str
     attempts: int
+    resends: int
     created_at: datetime
+    dated_at: datetime
     address: str
     name: str
     status: str
@@ -71,6 +95,8 @@ class Settled:
     not_before: datetime | None = None
     code: int = 0
     enhanced_status: str = ""
+    step: str = ""
+    verdict: str = ""
     reply: str = ""
     route: str = ""
     elapsed_ms: int = 0
@@ -96,7 +122,9 @@ class Scope:
             return OUTBOX.c.edition_id == self.edition_key  # type: ignore[no-any-return]
         if self.network_key is not None:
             editions = select(EDITION.c.id).where(EDITION.c.network_id == self.network_key)
-            return OUTBOX.c.edition_id.in_(editions)  # type: ignore[no-any-return]
+            members = select(MEMBER.c.id).where(MEMBER.c.network_id == self.network_key)
+            alone = and_(OUTBOX.c.edition_id.is_(None), OUTBOX.c.member_id.in_(members))
+            return or_(OUTBOX.c.edition_id.in_(editions), alone)
         return true()
 
 
@@ -121,10 +149,32 @@ def open_editions(connection: Connection, now: datetime, scope: Scope) -> list[O
     return [Open(*row) for row in connection.execute(query)]
 
 
+def add(
+    connection: Connection,
+    kind: str,
+    member_key: int,
+    message_id: str,
+    *,
+    now: datetime,
+    not_before: datetime | None = None,
+) -> int:
+    """Plan a message that belongs to no edition; returns its key. A Message-ID that is there already is an IntegrityError."""
+    values = {"kind": kind, "member_id": member_key, "message_id": message_id, "state": "planned", "reason": ""}
+    values |= {"attempts": 0, "claimed_by": "", "dot_sent": False, "created_at": now, "not_before": not_before or now}
+    return int(connection.execute(insert(OUTBOX).values(**values).returning(OUTBOX.c.id)).scalar_one())
+
+
 def claim(
-    connection: Connection, owner: str, editions: Sequence[int], *, now: datetime, lease_until: datetime, limit: int
+    connection: Connection,
+    owner: str,
+    editions: Sequence[int | None],
+    *,
+    now: datetime,
+    lease_until: datetime,
+    limit: int,
 ) -> list[Claim]:
-    """Take up to `limit` due messages of these editions. Rows that another process is taking just now are passed over."""
+    """Take up to `limit` due messages of these editions, None meaning those of no edition. Rows that another process is taking
+    just now are passed over."""
     keys: list[int] = []
     for edition, state in product(editions, WAITING):
         if len(keys) < limit:
@@ -133,7 +183,13 @@ def claim(
 
 
 def _take(
-    connection: Connection, edition: int, state: str, owner: str, now: datetime, lease_until: datetime, limit: int
+    connection: Connection,
+    edition: int | None,
+    state: str,
+    owner: str,
+    now: datetime,
+    lease_until: datetime,
+    limit: int,
 ) -> list[int]:
     # No ORDER BY: each claim would sort all that waits. The index on (edition_id, state) stops after `limit` rows.
     waiting = (
@@ -144,12 +200,14 @@ def _take(
     )
     keys = list(connection.execute(waiting).scalars())
     values = {"state": "claimed", "claimed_by": owner, "lease_until": lease_until, "dot_sent": False}
+    values["dated_at"] = func.coalesce(OUTBOX.c.dated_at, bindparam("now", now, UtcDateTime))
     taken = update(OUTBOX).where(OUTBOX.c.id.in_(keys), OUTBOX.c.state == state).values(**values)
     return list(connection.execute(taken.returning(OUTBOX.c.id)).scalars()) if keys else []
 
 
 def _claims(connection: Connection, keys: Sequence[int]) -> list[Claim]:
-    of_outbox = (OUTBOX.c[n] for n in ("id", "digest_id", "edition_id", "message_id", "attempts", "created_at"))
+    names = ("id", "kind", "digest_id", "edition_id", "message_id", "attempts", "resends", "created_at", "dated_at")
+    of_outbox = (OUTBOX.c[n] for n in names)
     of_member = (MEMBER.c[n] for n in ("address", "name", "status", "public_id", "language", "languages"))
     query = (
         select(*of_outbox, *of_member)
@@ -160,11 +218,11 @@ def _claims(connection: Connection, keys: Sequence[int]) -> list[Claim]:
     return [Claim(*row) for row in connection.execute(query)] if keys else []
 
 
-def chosen_items(connection: Connection, digest_keys: Iterable[int]) -> dict[int, list[Chosen]]:
+def chosen_items(connection: Connection, digest_keys: Iterable[int | None]) -> dict[int, list[Chosen]]:
     """For each digest the items chosen for it, best first."""
     query = (
         select(DIGEST_ITEM.c.digest_id, DIGEST_ITEM.c.item_id, DIGEST_ITEM.c.match, DIGEST_ITEM.c.reason)
-        .where(DIGEST_ITEM.c.digest_id.in_(list(digest_keys)))
+        .where(DIGEST_ITEM.c.digest_id.in_([key for key in digest_keys if key is not None]))
         .order_by(DIGEST_ITEM.c.digest_id, DIGEST_ITEM.c.rank)
     )
     found: dict[int, list[Chosen]] = {}
@@ -178,17 +236,19 @@ _KEYS = OUTBOX.c.id.in_(bindparam("keys", expanding=True))
 _OWNER: BindParameter[str] = bindparam("owner")
 _CLAIMED = and_(OUTBOX.c.claimed_by == _OWNER, OUTBOX.c.state == "claimed")
 
+_MAY_BE_MAILED = MEMBER.c.status == case((OUTBOX.c.kind == "probe", "bounced"), else_="active")
+
 # These two run for every few messages: built once, because building costs more than running.
 _MARK_DOTS = (
     update(OUTBOX)
     .where(_KEYS, _CLAIMED, not_(OUTBOX.c.dot_sent))
-    .where(exists().where(MEMBER.c.id == OUTBOX.c.member_id, MEMBER.c.status == "active"))
+    .where(exists().where(MEMBER.c.id == OUTBOX.c.member_id, _MAY_BE_MAILED))
     .values(dot_sent=True)
     .returning(OUTBOX.c.id)
 )
 _SETTLE = (
     update(OUTBOX)
-    .where(_KEYS, OUTBOX.c.claimed_by == _OWNER, OUTBOX.c.state.in_(("claimed", "uncertain")))
+    .where(_KEYS, OUTBOX.c.claimed_by == _OWNER, OUTBOX.c.state.in_(bindparam("before", expanding=True)))
     .values({name: bindparam(f"new_{name}", type_=OUTBOX.c[name].type) for name in _SETTLED if name != "not_before"})
     .values(
         lease_until=None, not_before=func.coalesce(bindparam("new_not_before", type_=UtcDateTime), OUTBOX.c.not_before)
@@ -212,7 +272,8 @@ def settle(connection: Connection, owner: str, settled: Sequence[Settled]) -> se
     """
     ours: set[int] = set()
     for values, keys in _alike(settled):
-        ours.update(connection.execute(_SETTLE, {"keys": keys, "owner": owner} | values).scalars())
+        expected = {"keys": keys, "owner": owner, "before": BEFORE[values["new_state"]]}
+        ours.update(connection.execute(_SETTLE, expected | values).scalars())
     _record(connection, [one for one in settled if one.key in ours])
     return ours
 
@@ -233,13 +294,25 @@ def _new_values(one: Settled) -> tuple[Any, ...]:
 
 
 _DELIVERY_COLUMNS = (
-    "outbox_id", "attempt", "at", "outcome", "code", "enhanced_status", "reply", "route", "elapsed_ms"
+    "outbox_id", "attempt", "at", "outcome", "code", "enhanced_status", "step", "verdict", "reply", "route", "elapsed_ms"
 )  # fmt: skip
 
 
 def _record(connection: Connection, settled: Sequence[Settled]) -> None:
     rows = [
-        (s.key, s.attempt, s.at, s.state, s.code, s.enhanced_status, s.reply or s.reason, s.route, s.elapsed_ms)
+        (
+            s.key,
+            s.attempt,
+            s.at,
+            s.state,
+            s.code,
+            s.enhanced_status,
+            s.step,
+            s.verdict,
+            s.reply or s.reason,
+            s.route,
+            s.elapsed_ms,
+        )
         for s in settled
     ]
     insert_rows(connection, DELIVERY, _DELIVERY_COLUMNS, rows)
@@ -283,6 +356,35 @@ def cancel(connection: Connection, keys: Sequence[int], reason: str, now: dateti
     return connection.execute(waiting.values(**values), {"keys": list(keys)}).rowcount
 
 
+def find(connection: Connection, *, message_id: str = "", edition: str = "", member: str = "") -> int | None:
+    """The key of the message with this Message-ID, or of the one that this member got in this edition (public ids)."""
+    query = select(OUTBOX.c.id)
+    if message_id:
+        query = query.where(OUTBOX.c.message_id == message_id)
+    else:
+        query = query.join(EDITION, EDITION.c.id == OUTBOX.c.edition_id).join(MEMBER, MEMBER.c.id == OUTBOX.c.member_id)
+        query = query.where(EDITION.c.public_id == edition, MEMBER.c.public_id == member)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def came_back(
+    connection: Connection, key: int, state: CameBack, at: datetime, *, status: str = "", detail: str = ""
+) -> bool:
+    """Record that a bounce or a complaint about a message came in, which also settles one that was in doubt.
+
+    `status` is the enhanced status code (RFC 3463) where there is one. False when the message was never handed over, or this is
+    known already: nothing is changed then.
+    """
+    this = update(OUTBOX).where(OUTBOX.c.id == key, OUTBOX.c.state.in_(BEFORE[state]))
+    values = {"state": state, "reason": detail, "came_back_at": at}
+    attempts = connection.execute(this.values(**values).returning(OUTBOX.c.attempts)).scalar_one_or_none()
+    if attempts is None:
+        return False
+    values = {"outbox_id": key, "attempt": attempts, "at": at, "outcome": state, "code": 0, "enhanced_status": status}
+    connection.execute(insert(DELIVERY).values(**values, reply=detail, route="", elapsed_ms=0))
+    return True
+
+
 def counts(connection: Connection, scope: Scope | None = None) -> dict[str, int]:
     """How many messages are in each state."""
     condition = (scope or Scope()).condition()
@@ -291,9 +393,9 @@ def counts(connection: Connection, scope: Scope | None = None) -> dict[str, int]
 
 
 def due(connection: Connection, now: datetime, scope: Scope) -> int:
-    """How many messages of released editions could be handed over now."""
+    """How many messages, of released editions or of none, could be handed over now."""
     released = select(EDITION.c.id).where(EDITION.c.state == "released")
-    waiting = and_(_due(now, scope), OUTBOX.c.edition_id.in_(released))
+    waiting = and_(_due(now, scope), or_(OUTBOX.c.edition_id.in_(released), OUTBOX.c.edition_id.is_(None)))
     return int(connection.execute(select(func.count()).where(waiting)).scalar_one())
 
 

@@ -18,7 +18,7 @@ def upgrade(database: Database) -> None:
 
     Raises StoreError for a database that another version made.
     """
-    with database.writing() as connection:
+    with database.migrating() as connection:
         config = _config()
         config.attributes["connection"] = connection
         try:

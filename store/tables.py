@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    String,
     Text,
     UniqueConstraint,
     false,
@@ -30,7 +31,10 @@ from store.types import Lines, UtcDateTime
 EDITION_STATES = ("opened", "composed", "released", "finished")
 DIGEST_STATES = ("planned", "composed", "skipped")
 FEEDBACK_ENDS = ("", "replaced", "undone", "forgotten")
-OUTBOX_STATES = ("planned", "claimed", "handed_over", "deferred", "refused", "uncertain", "cancelled")
+OUTBOX_KINDS = ("digest", "probe")
+OUTBOX_STATES = (
+    "planned", "claimed", "handed_over", "deferred", "refused", "uncertain", "cancelled", "bounced", "complained"
+)  # fmt: skip
 
 Key = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only for a column that is declared INTEGER."""
@@ -65,6 +69,11 @@ def _key() -> Any:
 
 def _to(target: str, **options: Any) -> Any:
     return Field(sa_column=Column(Key, ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=False, **options))
+
+
+def _to_if(target: str, **options: Any) -> Any:
+    column = Column(Key, ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=True, **options)
+    return Field(default=None, sa_column=column)
 
 
 def _lines() -> Any:
@@ -415,42 +424,56 @@ class Suppression(SQLModel, table=True):
 
 
 class Outbox(SQLModel, table=True):
-    """A composed digest that the mail server has not yet taken responsibility for, or what became of it."""
+    """A message that the mail server has not yet taken responsibility for, or what became of it. States: `store.outbox`."""
 
     __table_args__: ClassVar[Any] = (
+        _one_of("kind", OUTBOX_KINDS),
         _one_of("state", OUTBOX_STATES),
+        CheckConstraint("kind <> 'digest' OR (digest_id IS NOT NULL AND edition_id IS NOT NULL)", name="digest"),
         Index("ix_outbox_state_not_before", "state", "not_before"),
         Index("ix_outbox_edition_id_state", "edition_id", "state"),
     )
 
     id: int | None = _key()
-    digest_id: int = _to("digest", unique=True)
-    edition_id: int = _to("edition")
+    kind: str = Field(default="digest", sa_column=Column(String, nullable=False, server_default="digest"))
+    """digest: one member's part of an edition; probe: a small mail to an address that is held, to see whether it lives."""
+    digest_id: int | None = _to_if("digest", unique=True)
+    edition_id: int | None = _to_if("edition")
     member_id: int = _to("member", index=True)
     message_id: str = Field(unique=True)
     state: str = "planned"
     reason: str = ""
     attempts: int = 0
+    resends: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    """How often a message in doubt was planned again: it may have arrived so many times more than once."""
     not_before: datetime = _time(nullable=False)
     claimed_by: str = ""
     lease_until: datetime | None = _time()
     dot_sent: bool = False
     """Written down before the final dot: a claim that dies with this set is in doubt, not free to send again."""
     created_at: datetime = _time(nullable=False)
+    dated_at: datetime | None = _time()
+    """The Date of the message: when it was first claimed. Kept, so that every attempt sends the same octets."""
     settled_at: datetime | None = _time()
+    came_back_at: datetime | None = _time()
+    """When a bounce or a complaint about it came in."""
 
 
 class Delivery(SQLModel, table=True):
-    """One attempt to hand a message over, with the server's reply."""
+    """One attempt to hand a message over with the server's reply, or what came back after it. Never updated."""
 
     id: int | None = _key()
     outbox_id: int = _to("outbox", index=True)
     attempt: int
     at: datetime = _time(nullable=False)
     outcome: str
-    """handed_over, deferred, refused, uncertain or cancelled."""
+    """handed_over, deferred, refused, uncertain or cancelled; bounced or complained for what came back."""
     code: int = 0
     enhanced_status: str = ""
+    step: str = Field(default="", sa_column=Column(String, nullable=False, server_default=""))
+    """The command that was answered: MAIL, RCPT, DATA, or dot for the whole message; empty when none was."""
+    verdict: str = Field(default="", sa_column=Column(String, nullable=False, server_default=""))
+    """What a refusal is about, in the words of `delivery.verdicts`."""
     reply: str = _text()
     route: str = ""
     elapsed_ms: int = 0

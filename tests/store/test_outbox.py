@@ -1,19 +1,21 @@
 """The outbox's states, on both databases: every change says what it expects, and whoever comes too late changes nothing."""
 
 from datetime import datetime, timedelta
+from itertools import product
 
 import pytest
 from sqlalchemy import Connection, select, update
 
 from store import outbox
 from store.database import Database
-from store.outbox import Claim, Scope, Settled
-from store.tables import Delivery, Member, Outbox
+from store.outbox import BEFORE, TRANSITIONS, Claim, Scope, Settled
+from store.tables import OUTBOX_STATES, Delivery, Edition, Member, Outbox
 from tests.builders import NOW, stored_edition, stored_edition_to_send, stored_network
 
 OUTBOX = Outbox.__table__  # type: ignore[attr-defined]
 DELIVERY = Delivery.__table__  # type: ignore[attr-defined]
 MEMBER = Member.__table__  # type: ignore[attr-defined]
+EDITION = Edition.__table__  # type: ignore[attr-defined]
 LEASE = NOW + timedelta(minutes=15)
 
 
@@ -194,3 +196,106 @@ def test_only_waiting_messages_can_be_cancelled(database: Database) -> None:
         assert outbox.counts(connection) == {"cancelled": 2, "claimed": 1}
         assert outbox.counts(connection, Scope(edition_key=edition + 1)) == {}
         assert claim.key in keys
+
+
+def _in_state(connection: Connection, state: str) -> int:
+    """A message of our own in this state, as if everything before had happened."""
+    stored_edition_to_send(connection, 1, slug=state)
+    key = int(connection.execute(select(OUTBOX.c.id)).scalar_one())
+    connection.execute(update(OUTBOX).values(state=state, claimed_by="me", lease_until=LEASE, attempts=1))
+    return key
+
+
+def _attempt(connection: Connection, key: int, after: str) -> None:
+    """Ask for this state in every way there is."""
+    edition = connection.execute(select(OUTBOX.c.edition_id)).scalar_one()
+    if after == "claimed":
+        _claim(connection, edition)
+    elif after in {"bounced", "complained"}:
+        outbox.came_back(connection, key, after, NOW)  # type: ignore[arg-type]
+    elif after == "cancelled":
+        outbox.cancel(connection, [key], "by the operator", NOW)
+    elif after != "planned":
+        outbox.settle(connection, "me", [Settled(key, after, 1, NOW)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(OUTBOX_STATES, OUTBOX_STATES)))
+def test_only_the_states_of_the_table_of_transitions_may_follow_one_another(
+    sqlite_database: Database, before: str, after: str
+) -> None:
+    with sqlite_database.writing() as connection:
+        key = _in_state(connection, before)
+        _attempt(connection, key, after)
+        (found,) = _states(connection)
+        if after not in TRANSITIONS[before]:
+            assert found == before
+        elif after == "cancelled" and before == "claimed":
+            assert found == before, "a claimed message is cancelled by its owner alone"
+        elif after != "planned":
+            assert found == after
+
+
+def test_the_table_of_transitions_names_every_state_both_ways() -> None:
+    assert set(TRANSITIONS) == set(BEFORE) == set(OUTBOX_STATES)
+    assert {after for follow in TRANSITIONS.values() for after in follow} == set(OUTBOX_STATES)
+    assert TRANSITIONS["complained"] == TRANSITIONS["cancelled"] == ()
+
+
+def test_what_comes_back_is_recorded_once_with_its_status(database: Database) -> None:
+    edition = _filled(database, 1)
+    with database.writing() as connection:
+        (claim,) = _claim(connection, edition)
+        assert not outbox.came_back(connection, claim.key, "bounced", NOW), "it was never handed over"
+        outbox.settle(connection, "me", [Settled(claim.key, "handed_over", 1, NOW)])
+        key = outbox.find(connection, message_id=claim.message_id)
+        assert key == claim.key
+        assert outbox.came_back(connection, key, "bounced", LEASE, status="5.1.1", detail="no such user")
+        assert not outbox.came_back(connection, key, "bounced", LEASE)
+        rows = connection.execute(select(DELIVERY.c.outcome, DELIVERY.c.enhanced_status, DELIVERY.c.attempt)).all()
+        assert connection.execute(select(OUTBOX.c.came_back_at)).scalar_one() == LEASE
+    assert [tuple(row) for row in rows] == [("handed_over", "", 1), ("bounced", "5.1.1", 1)]
+
+
+def test_a_bounce_settles_a_message_that_was_in_doubt(database: Database) -> None:
+    edition = _filled(database, 1)
+    with database.writing() as connection:
+        (claim,) = _claim(connection, edition)
+        outbox.mark_dots(connection, "me", [claim.key])
+        outbox.release(connection, "me", NOW)
+        assert _states(connection) == ["uncertain"]
+        assert outbox.came_back(connection, claim.key, "bounced", LEASE)
+        assert _states(connection) == ["bounced"]
+
+
+def test_a_message_is_found_by_edition_and_member(database: Database) -> None:
+    edition = _filled(database)
+    with database.writing() as connection:
+        claims = _claim(connection, edition)
+        public_id = connection.execute(select(EDITION.c.public_id)).scalar_one()
+        member = claims[1].member_public_id
+        assert outbox.find(connection, edition=public_id, member=member) == claims[1].key
+        assert outbox.find(connection, edition=public_id, member="nobody") is None
+
+
+def test_a_probe_goes_to_a_held_address_and_to_no_other(database: Database) -> None:
+    _filled(database)
+    with database.writing() as connection:
+        members = list(connection.execute(select(MEMBER.c.id).order_by(MEMBER.c.id)).scalars())
+        connection.execute(update(MEMBER).where(MEMBER.c.id == members[0]).values(status="bounced"))
+        held, active = (outbox.add(connection, "probe", m, f"<probe-{m}@example.org>", now=NOW) for m in members[:2])
+        assert outbox.due(connection, NOW, Scope()) == 5
+        claims = outbox.claim(connection, "me", [None], now=NOW, lease_until=LEASE, limit=10)
+        assert {(claim.key, claim.kind, claim.edition_key) for claim in claims} == {
+            (held, "probe", None), (active, "probe", None)
+        }  # fmt: skip
+        assert outbox.mark_dots(connection, "me", [held, active]) == {held}
+
+
+def test_the_date_of_a_message_stays_that_of_its_first_claim(database: Database) -> None:
+    edition = _filled(database, 1)
+    later = NOW + timedelta(minutes=30)
+    with database.writing() as connection:
+        (first,) = _claim(connection, edition)
+        outbox.settle(connection, "me", [Settled(first.key, "deferred", 1, NOW, not_before=later)])
+        (second,) = _claim(connection, edition, now=later)
+    assert first.dated_at == second.dated_at == NOW
