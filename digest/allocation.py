@@ -40,8 +40,7 @@ def allocate(candidates: Candidates, limits: Limits, rounds: int = PRICE_ROUNDS)
     are not sorted, stand twice, or name a member or item that the limits do not have.
     """
     problem = Problem.of(candidates, limits)
-    swept, scarce = priced(problem, rounds)
-    chosen = swapped(problem, settled(problem, swept, scarce))
+    chosen = swapped(problem, settled(problem, priced(problem, rounds)))
     chosen = filled(problem, exchanged(problem, chosen))
     return told(problem, limits, chosen)
 
@@ -63,8 +62,7 @@ def greedy(candidates: Candidates, limits: Limits) -> Allocation:
         per_topic=0,
     )
     problem = Problem.of(candidates, blind)
-    swept = sweep(problem, np.where(problem.deep, 0, problem.value))
-    return told(problem, limits, swept.chosen)
+    return told(problem, limits, sweep(problem, np.where(problem.deep, 0, problem.value)).chosen)
 
 
 def told(problem: Problem, limits: Limits, chosen: Bools) -> Allocation:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digest.limits import Bools, Floats, Problem
-from digest.prices import Scarce, Swept, sweep
+from digest.prices import Settled, more
 
 Places = npt.NDArray[np.int64]
 
@@ -36,17 +36,18 @@ def worth(problem: Problem) -> npt.NDArray[np.float64]:
     return problem.value.astype(np.float64) - DEEP_COST * problem.deep
 
 
-def settled(problem: Problem, swept: Swept, scarce: Scarce) -> Bools:
+def settled(problem: Problem, found: Settled) -> Bools:
     """What was picked, cut to the reach that items may have, without deep pairs that nobody needs, and filled up again."""
-    chosen = swept.chosen.copy()
+    chosen, scarce = found.swept.chosen.copy(), found.scarce
     reach = problem.reach(np.flatnonzero(chosen))
     for n, item in enumerate(scarce.items.tolist()):
         over, spare = reach[item] - problem.most[item], reach[item] - problem.need[item]
         if over <= 0 and spare <= 0:
             continue
-        own = scarce.pairs[scarce.start[n] : scarce.start[n + 1]]
-        own = own[chosen[own]]
-        own = own[np.lexsort((own, -swept.margin[own], problem.deep[own]))]
+        span = slice(scarce.start[n], scarce.start[n + 1])
+        own, margin = scarce.pairs[span], found.margin[span]
+        own, margin = own[chosen[own]], margin[chosen[own]]
+        own = own[np.lexsort((own, -margin, problem.deep[own]))]
         deep_over = min(max(spare, 0), int(problem.deep[own].sum()))
         chosen[own[len(own) - max(over, deep_over, 0) :]] = False
     return filled(problem, chosen)
@@ -56,9 +57,11 @@ def filled(problem: Problem, chosen: Bools) -> Bools:
     """With all pairs above the threshold that still fit, the most valuable first: nothing is left out without a reason."""
     chosen = chosen.copy()
     while True:
-        spare = problem.most - problem.reach(np.flatnonzero(chosen))
-        found = sweep(problem, problem.value, chosen, ~problem.deep & (spare[problem.item] > 0)).chosen
-        new = np.flatnonzero(found)
+        picked = np.flatnonzero(chosen)
+        spare = problem.most - problem.reach(picked)
+        roomy = np.bincount(problem.member[picked], minlength=problem.n_members) < problem.room
+        fits = ~problem.deep & ~chosen & roomy[problem.member] & (spare > 0)[problem.item]
+        new = more(problem, problem.value, chosen, fits)
         new = new[np.lexsort((new, -problem.value[new], problem.item[new]))]
         new = new[_place(problem.item[new]) <= spare[problem.item[new]]]
         if not len(new):
@@ -144,14 +147,14 @@ def _best_swaps(problem: Problem, picked: Places, wanted: Places, reach: Places)
     return _Swaps(*(np.concatenate([getattr(f, name) for f in found]) for name in ("new", "old", "gain")))
 
 
-def _left_at(problem: Problem, picked: Places, pairs: Places) -> npt.NDArray[np.int16]:
+def _left_at(problem: Problem, picked: Places, pairs: Places) -> npt.NDArray[np.int8]:
     """What is left of each class for the members of these pairs, of shape (n_pairs, n_classes)."""
     who, row = np.unique(problem.member[pairs], return_inverse=True)
     left = np.tile(problem.classes.caps, (len(who), 1))
     left[:, 0], left[:, 1] = problem.room[who], problem.asks[who]
     at = np.searchsorted(who, problem.member[picked])
     mine = (at < len(who)) & (who[np.minimum(at, len(who) - 1)] == problem.member[picked])
-    np.subtract.at(left, at[mine], problem.classes.holds[problem.item[picked[mine]]].astype(np.int16))
+    np.subtract.at(left, at[mine], problem.classes.holds[problem.item[picked[mine]]].astype(np.int8))
     return left[row]
 
 
@@ -215,7 +218,7 @@ class _Moves:
         a = np.repeat(np.arange(len(new)), size)
         b = np.repeat(begin, size) + np.arange(len(a)) - np.repeat(np.cumsum(size) - size, size)
         left = problem.room_left(0, problem.n_members, picked)
-        holds = np.r_[problem.classes.holds, np.zeros((1, len(problem.classes.caps)), np.bool_)].astype(np.int16)
+        holds = np.r_[problem.classes.holds, np.zeros((1, len(problem.classes.caps)), np.bool_)].astype(np.int8)
         item = np.r_[problem.item, problem.n_items]
         more = holds[item[new]].sum(axis=1)
         less = holds[item[old]].sum(axis=1)

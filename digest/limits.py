@@ -5,7 +5,7 @@ is a class, requests are one, and so is each poster, each topic, and each set of
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
 
@@ -24,8 +24,10 @@ NOBODY = -1
 LEAST_VALUE = 0.01
 """What a pair is worth at least: being asked too often lowers what a request is worth, yet never below nothing."""
 ROOM, ASKS = 0, 1
+MOST_COUNTED = 127
+"""No digest holds more items, and no member is asked more, whatever the limits say."""
 CELLS = 8_000_000
-"""Counters of members times classes that are held at one time (16 MB)."""
+"""Counters of members times classes that are held at one time (8 MB)."""
 MEMBERS_AT_ONCE, PAIRS_AT_ONCE = 1 << 16, 1 << 22
 
 
@@ -122,7 +124,7 @@ class Classes:
     """
 
     of_item: npt.NDArray[np.int32]
-    caps: npt.NDArray[np.int16]
+    caps: npt.NDArray[np.int8]
     told: npt.NDArray[np.uint8]
 
     @cached_property
@@ -157,9 +159,9 @@ class Classes:
             within = kept[label]
             places.append((item[within], new[label][within]))
             n_new = max(int(kept.sum()), 1 if number <= ASKS else 0)
-            caps.extend([min(cap, 30_000)] * n_new)
+            caps.extend([min(cap, MOST_COUNTED)] * n_new)
             told.extend([int(word)] * n_new)
-        return cls(_padded(places, n), np.array(caps, np.int16), np.array(told, np.uint8))
+        return cls(_padded(places, n), np.array(caps, np.int8), np.array(told, np.uint8))
 
 
 def _padded(places: list[tuple[Ints, Ints]], n_items: int) -> npt.NDArray[np.int32]:
@@ -186,8 +188,8 @@ class Problem:
     most: npt.NDArray[np.int64]
     is_ask: Bools
     classes: Classes
-    room: npt.NDArray[np.int16]
-    asks: npt.NDArray[np.int16]
+    room: npt.NDArray[np.int8]
+    asks: npt.NDArray[np.int8]
 
     @classmethod
     def of(cls, candidates: Candidates, limits: Limits) -> "Problem":
@@ -205,8 +207,8 @@ class Problem:
             most=most,
             is_ask=limits.is_ask,
             classes=Classes.of(limits),
-            room=np.clip(limits.items, 0, 30_000).astype(np.int16),
-            asks=np.clip(limits.asks, 0, 30_000).astype(np.int16),
+            room=np.clip(limits.items, 0, MOST_COUNTED).astype(np.int8),
+            asks=np.clip(limits.asks, 0, MOST_COUNTED).astype(np.int8),
         )
 
     def __len__(self) -> int:
@@ -224,15 +226,34 @@ class Problem:
         """How many members each item goes to; `chosen` are places of pairs."""
         return np.bincount(self.item[chosen], minlength=self.n_items)
 
-    def room_left(self, first: int, last: int, chosen: Ints | None = None) -> npt.NDArray[np.int16]:
+    def sample(self, every: int) -> tuple["Problem", npt.NDArray[np.int64]]:
+        """The same of every so-manieth member, with as much less reach, and where its pairs stand here."""
+        places = np.flatnonzero(self.member % every == 0)
+        size = np.diff(self.start)[::every]
+        part = replace(
+            self,
+            member=self.member[places] // np.int32(every),
+            item=self.item[places],
+            value=self.value[places],
+            deep=self.deep[places],
+            start=np.r_[0, np.cumsum(size)],
+            need=np.round(self.need / every).astype(np.int64),
+            most=np.where(self.most == NO_LIMIT, NO_LIMIT, np.round(self.most / every)).astype(np.int64),
+            room=self.room[::every],
+            asks=self.asks[::every],
+        )
+        return part, places
+
+    def room_left(self, first: int, last: int, chosen: Ints | None = None) -> npt.NDArray[np.int8]:
         """How many more of each class fit, of shape (last - first, n_classes), beside the `chosen` pairs of these members."""
         left = np.tile(self.classes.caps, (last - first, 1))
         left[:, ROOM], left[:, ASKS] = self.room[first:last], self.asks[first:last]
         if chosen is not None and len(chosen):
-            row, width = self.member[chosen] - first, left.shape[1]
-            held = self.classes.holds[self.item[chosen]]
-            pair, code = np.nonzero(held)
-            left -= np.bincount(row[pair] * width + code, minlength=left.size).reshape(left.shape).astype(np.int16)
+            row, width = (self.member[chosen] - first).astype(np.int64) * left.shape[1], self.classes.of_item.shape[1]
+            for column in range(width):
+                code = self.classes.of_item[self.item[chosen], column]
+                counted = code != ROOM if column else slice(None)
+                left -= np.bincount((row + code)[counted], minlength=left.size).reshape(left.shape).astype(np.int8)
         return left
 
     def chunks(self) -> Iterator[tuple[int, int]]:

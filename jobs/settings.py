@@ -130,6 +130,19 @@ class ImportSettings(Section):
     timeout_s: Seconds = Field(20, description="Most seconds to wait for an http(s) address.")
 
 
+class OrderSettings(Section):
+    """The order of items in a digest; see digest/order.py."""
+
+    mmr_lambda: Share = Field(
+        0.8, description="Order by fit (1) or by variety over topics (0): lambda of maximal marginal relevance."
+    )
+    few: int = Field(
+        10, ge=0, description="A request that so many members or fewer could answer comes first in theirs."
+    )
+    near_days: float = Field(14, gt=0, description="Days before its deadline from which an item moves up.")
+    near_match: Match = Field(10, description="Points of match by which it has moved up when the deadline has come.")
+
+
 class ScheduleSettings(Section):
     tick_s: Seconds = Field(30, description="How often `germane serve` looks whether an edition or a message is due.")
     grace_h: Seconds = Field(72, description="An edition missed by more hours than this is not caught up.")
@@ -154,6 +167,7 @@ class Settings(BaseSettings):
     matching: MatchingSettings = MatchingSettings()
     digest: DigestSettings = DigestSettings()
     imports: ImportSettings = ImportSettings()
+    order: OrderSettings = OrderSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     log: LogSettings = LogSettings()
     secret_key: SecretStr = Field(
