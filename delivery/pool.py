@@ -4,8 +4,9 @@ import asyncio
 
 from delivery.smtp import (
     BeforeDot,
-    Envelope,
+    Following,
     MailServerError,
+    Parcel,
     Receipt,
     Session,
     SmtpRoute,
@@ -26,6 +27,7 @@ class SmtpPool:
         self.route = route
         self._permits = asyncio.Semaphore(route.connections)
         self._idle: list[Session] = []
+        self._reserved: dict[int, Session] = {}
         self._open = 0
         self._worked = False
         self._lost_in_a_row = 0
@@ -38,29 +40,41 @@ class SmtpPool:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(session.quit() for session in self._idle))
+        await asyncio.gather(*(session.quit() for session in (*self._idle, *self._reserved.values())))
         self._idle.clear()
+        self._reserved.clear()
 
-    async def send(self, envelope: Envelope, content: bytes, before_dot: BeforeDot) -> Receipt | None:
-        """Hand one message over; `content` has CRLF line ends. None when `before_dot` forbade it.
+    async def send(self, parcel: Parcel, before_dot: BeforeDot, following: Following | None = None) -> Receipt | None:
+        """Hand one message over. None when `before_dot` forbade it.
 
-        Raises MailServerError when there is no server to hand it to: nothing was sent then.
+        What `following` gives is announced together with the final dot, and must be sent next by the same caller: its connection
+        is kept for it. Raises MailServerError when there is no server to hand a message to: nothing was sent then.
         """
-        await self._permits.acquire()
+        session = self._reserved.pop(id(parcel), None)
+        if session is None:
+            await self._permits.acquire()
+        kept = False
         try:
-            await self._pace.wait()
+            if session is None:
+                await self._pace.wait()
             while True:
-                session = await self._session()
+                session = session or await self._session()
+                upcoming = _Upcoming(following, self._pace)
                 try:
-                    receipt = await session.hand_over(envelope, content, before_dot)
+                    receipt = await session.hand_over(parcel, before_dot, upcoming)
                 except StaleConnection:
-                    continue  # closed while it was idle: nothing was said yet on behalf of this message
-                finally:
-                    self._put_back(session)
+                    self._close(session)  # closed while it was idle: nothing was said yet on behalf of this message
+                    session = None
+                    continue
+                except BaseException:
+                    self._close(session)
+                    raise
                 self._note(session)
+                kept = self._put_back(session, upcoming.parcel)
                 return receipt
         finally:
-            self._permits.release()
+            if not kept:
+                self._permits.release()
 
     def _note(self, session: "Session") -> None:
         self._lost_in_a_row = self._lost_in_a_row + 1 if session.broken else 0
@@ -97,15 +111,34 @@ class SmtpPool:
         self._open += 1
         return session
 
-    def _put_back(self, session: "Session") -> None:
+    def _put_back(self, session: "Session", upcoming: Parcel | None) -> bool:
+        """True when the connection, and the permit that goes with it, is kept for `upcoming`."""
+        if session.has_announced and upcoming is not None:
+            self._reserved[id(upcoming)] = session
+            return True
         if session.usable and session.messages < self.route.messages_per_connection:
             self._idle.append(session)
         else:
             self._close(session)
+        return False
 
     def _close(self, session: "Session") -> None:
         self._open -= 1
         session.close()
+
+
+class _Upcoming:
+    """Asks for the following message, once, and only while the pace allows another; remembers what was answered."""
+
+    def __init__(self, following: Following | None, pace: "Pace") -> None:
+        self.parcel: Parcel | None = None
+        self._following = following
+        self._pace = pace
+
+    def __call__(self) -> Parcel | None:
+        if self._following and self._pace.is_free:
+            self.parcel = self._following()
+        return self.parcel
 
 
 class Pace:
@@ -114,6 +147,11 @@ class Pace:
     def __init__(self, rate_per_s: float) -> None:
         self._gap_s = 1 / rate_per_s if rate_per_s else 0.0
         self._next = 0.0
+
+    @property
+    def is_free(self) -> bool:
+        """True without a limit; under one each message has to wait for its turn."""
+        return not self._gap_s
 
     async def wait(self) -> None:
         if not self._gap_s:

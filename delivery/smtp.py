@@ -2,7 +2,8 @@
 
 aiosmtplib connects, secures (STARTTLS or TLS), authenticates and says EHLO; then a small protocol of our own takes the
 transport over, because the record "the final dot is about to be sent" has to be made between the content and the dot, and
-because MAIL, RCPT and DATA can share one round trip where the server offers PIPELINING (RFC 2920).
+because the dot of one message and MAIL, RCPT and DATA of the next can share one round trip where the server offers
+PIPELINING (RFC 2920 section 3.1).
 """
 
 import asyncio
@@ -10,11 +11,15 @@ import ipaddress
 import re
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal, cast
 
+import idna
+
 from delivery.replies import MAX_KEPT, ConnectionBroken, Replies, Reply
+from delivery.seven_bit import as_seven_bit
+from delivery.verdicts import Verdict, verdict
 
 if TYPE_CHECKING:
     import aiosmtplib
@@ -23,11 +28,14 @@ Outcome = Literal["handed_over", "deferred", "refused", "uncertain"]
 Security = Literal["auto", "tls", "starttls", "none"]
 BeforeDot = Callable[[], Awaitable[bool]]
 """Awaited when all but the final dot is sent. False: the message must not be completed."""
+Following = Callable[[], "Parcel | None"]
+"""Asked at the final dot for the message that comes next over this connection, if it is ready."""
 
 QUIT_TIMEOUT_S = 5.0
+STEPS = ("MAIL", "RCPT", "DATA")
 
 _DOT_AFTER_LINE_END = re.compile(rb"\n\.")  # a pattern that starts with one fixed octet is searched fastest
-_LONE_CR = re.compile(rb"\r(?!\n)")
+_XTEXT = re.compile(r"[^!-~]|[+=]")
 _NOT_IN_AN_ADDRESS = re.compile(r"[\x00-\x20\x7f<>]")
 
 
@@ -65,8 +73,19 @@ class SmtpRoute:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
+    """`identity` comes back as Original-Envelope-Id in a delivery status notification (RFC 3461 4.4), where the server can."""
+
     sender: str
     recipient: str
+    identity: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A message with its envelope; `content` has CRLF line ends."""
+
+    envelope: Envelope
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +97,13 @@ class Receipt:
     enhanced_status: str = ""
     reply: str = ""
     elapsed_ms: int = 0
+    step: str = ""
+    """Which command was answered: MAIL, RCPT, DATA, or dot."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What a refusal is about; None when the server did not refuse it."""
+        return verdict(self.code, self.enhanced_status, self.step) if self.code >= 400 else None
 
 
 class StaleConnection(Exception):
@@ -93,22 +119,34 @@ class Session:
         self._route = route
         self._replies = replies
         self._extensions = extensions
+        self._announced: Parcel | None = None
 
     @property
     def usable(self) -> bool:
-        return not self.broken and self._replies.quiet
+        return not self.broken and (self._announced is not None or self._replies.quiet)
 
-    async def hand_over(self, envelope: Envelope, content: bytes, before_dot: BeforeDot) -> Receipt | None:
-        """Send one message and say what became of it; None when `before_dot` forbade it."""
+    @property
+    def has_announced(self) -> bool:
+        """A message was announced with the last dot: the next one handed over must be that."""
+        return self._announced is not None
+
+    async def hand_over(
+        self, parcel: Parcel, before_dot: BeforeDot, following: Following | None = None
+    ) -> Receipt | None:
+        """Send one message and say what became of it; None when `before_dot` forbade it.
+
+        What `following` gives, if anything, is announced together with the dot, and must be handed over next.
+        """
         started = perf_counter()
-        obstacle = self._obstacle(envelope, content)
-        if obstacle:
-            return Receipt("refused", reply=obstacle)
+        sendable = self._announced or self._sendable(parcel)
+        if isinstance(sendable, str):
+            return Receipt("refused", reply=sendable)
+        parcel = sendable
         try:
-            refusal = await self._announce(envelope, content)
+            refusal = await self._announce(parcel)
             if refusal:
-                return _receipt(refusal, started)
-            self._replies.write(_stuffed(content))
+                return _receipt(*refusal, started)
+            self._replies.write(_stuffed(parcel.content))
             await self._replies.written(self._route.timeout_s)
             self._replies.expect_quiet()
             if not await before_dot():
@@ -121,29 +159,39 @@ class Session:
         except BaseException:
             self._break_off()
             raise
-        return await self._finish(started)
+        return await self._finish(started, following)
 
-    def _obstacle(self, envelope: Envelope, content: bytes) -> str:
-        """Why this message cannot be sent over this connection at all, or nothing."""
+    def _sendable(self, parcel: Parcel) -> Parcel | str:
+        """The message as it can be sent over this connection, or why it cannot."""
+        envelope, content = parcel.envelope, parcel.content
+        if not envelope.recipient.isascii():
+            domain = _a_label(envelope.recipient)
+            if domain is None:
+                return "the address has a domain that cannot exist"
+            envelope = replace(envelope, recipient=domain)
         for address in (envelope.sender, envelope.recipient):
             if _NOT_IN_AN_ADDRESS.search(address):
                 return "the address holds a blank, a bracket or a control character"
             if not address.isascii() and "SMTPUTF8" not in self._extensions:
                 return "the address needs SMTPUTF8 (RFC 6531), which the mail server does not offer"
-        if not content.isascii() and "8BITMIME" not in self._extensions:
-            return "the message needs 8BITMIME (RFC 6152), which the mail server does not offer"
         if not _has_only_crlf(content):
             return "the message has a line end that is not CRLF"
-        return ""
+        if not content.isascii() and "8BITMIME" not in self._extensions:
+            encoded = as_seven_bit(content)
+            if encoded is None:
+                return "the message has a header that needs 8BITMIME (RFC 6152), which the mail server does not offer"
+            content = encoded
+        return parcel if (envelope, content) == (parcel.envelope, parcel.content) else Parcel(envelope, content)
 
-    async def _announce(self, envelope: Envelope, content: bytes) -> Reply | None:
-        """MAIL, RCPT and DATA; returns the refusal, or None when the server waits for the content."""
-        commands = (self._mail(envelope, content), f"RCPT TO:<{envelope.recipient}>".encode(), b"DATA")
-        say = self._pipelined if "PIPELINING" in self._extensions else self._one_by_one
-        refusal, waits = await say(*commands)
+    async def _announce(self, parcel: Parcel) -> tuple[Reply, str] | None:
+        """MAIL, RCPT and DATA; returns the refusal with its step, or None when the server waits for the content."""
+        if "PIPELINING" in self._extensions:
+            refusal, waits = await self._pipelined(parcel)
+        else:
+            refusal, waits = await self._one_by_one(*self._commands(parcel))
         self.messages += 1
         if refusal:
-            await self._clear(refusal, waits)
+            await self._clear(refusal[0], waits)
         return refusal
 
     async def _clear(self, refusal: Reply, waits: bool) -> None:
@@ -156,34 +204,42 @@ class Session:
         except ConnectionBroken:
             self._break_off()
 
-    def _mail(self, envelope: Envelope, content: bytes) -> bytes:
-        command = f"MAIL FROM:<{envelope.sender}>"
-        if "SIZE" in self._extensions:
-            command += f" SIZE={len(content)}"
+    def _commands(self, parcel: Parcel) -> tuple[bytes, bytes, bytes]:
+        envelope, content, offered = parcel.envelope, parcel.content, self._extensions
+        mail, rcpt = f"MAIL FROM:<{envelope.sender}>", f"RCPT TO:<{envelope.recipient}>"
+        if "SIZE" in offered:
+            mail += f" SIZE={len(content)}"
         if not content.isascii():
-            command += " BODY=8BITMIME"
+            mail += " BODY=8BITMIME"
         if not (envelope.sender + envelope.recipient).isascii():
-            command += " SMTPUTF8"
-        return command.encode()
+            mail += " SMTPUTF8"
+        elif "DSN" in offered:
+            mail += f" RET=HDRS ENVID={_xtext(envelope.identity)}" if envelope.identity else " RET=HDRS"
+            rcpt += f" NOTIFY=FAILURE ORCPT=rfc822;{_xtext(envelope.recipient)}"
+        return mail.encode(), rcpt.encode(), b"DATA"
 
-    async def _pipelined(self, mail: bytes, rcpt: bytes, data: bytes) -> tuple[Reply | None, bool]:
-        self._replies.write(b"\r\n".join((mail, rcpt, data, b"")))
+    def _write_envelope(self, parcel: Parcel, before: bytes = b"") -> None:
+        self._replies.write(before + b"\r\n".join((*self._commands(parcel), b"")))
+
+    async def _pipelined(self, parcel: Parcel) -> tuple[tuple[Reply, str] | None, bool]:
+        if self._announced is None:
+            self._write_envelope(parcel)
+        self._announced = None
         replies = [await self._first_reply()]
-        while len(replies) < 3 and not replies[-1].closing:
+        while len(replies) < len(STEPS) and not replies[-1].closing:
             replies.append(await self._replies.next(self._route.timeout_s))
-        refusals = [reply for reply in replies[:2] if _refused(reply, 2)]
-        refusals += [reply for reply in replies[2:] if not refusals and _refused(reply, 3)]
+        answers = list(zip(replies, STEPS, strict=False))
+        refusals = [answer for answer in answers[:2] if _refused(answer[0], 2)]
+        refusals += [answer for answer in answers[2:] if not refusals and _refused(answer[0], 3)]
         return (refusals[0] if refusals else None), replies[-1].code == 354
 
-    async def _one_by_one(self, mail: bytes, rcpt: bytes, data: bytes) -> tuple[Reply | None, bool]:
-        self._replies.write(mail + b"\r\n")
-        reply = await self._first_reply()
-        if not _refused(reply, 2):
-            reply = await self._ask(rcpt)
-        if not _refused(reply, 2):
-            reply = await self._ask(data)
-            return (reply, False) if _refused(reply, 3) else (None, True)
-        return reply, False
+    async def _one_by_one(self, *commands: bytes) -> tuple[tuple[Reply, str] | None, bool]:
+        for step, command in zip(STEPS, commands, strict=True):
+            self._replies.write(command + b"\r\n")
+            reply = await (self._first_reply() if step == "MAIL" else self._replies.next(self._route.timeout_s))
+            if _refused(reply, 3 if step == "DATA" else 2):
+                return (reply, step), False
+        return None, True
 
     async def _first_reply(self) -> Reply:
         """A kept connection that closes instead of answering says nothing about this message."""
@@ -198,14 +254,14 @@ class Session:
         self._break_off()
         raise StaleConnection
 
-    async def _finish(self, started: float) -> Receipt:
+    async def _finish(self, started: float, following: Following | None) -> Receipt:
         """The final dot and its reply. From here on only a reply says whether the server has the message."""
         try:
-            self._replies.write(b".\r\n")
+            self._end_with_dot(following)
             reply = await self._replies.next(self._route.final_dot_timeout_s)
             if reply.closing:
                 self._break_off()
-            return _receipt(reply, started) if _refused(reply, 2) else _receipt(reply, started, "handed_over")
+            return _receipt(reply, "dot", started, None if _refused(reply, 2) else "handed_over")
         except ConnectionBroken as error:
             self._break_off()
             return Receipt("uncertain", reply=str(error), elapsed_ms=_ms_since(started))
@@ -213,13 +269,23 @@ class Session:
             self._break_off()
             raise
 
+    def _end_with_dot(self, following: Following | None) -> None:
+        most = self._route.messages_per_connection
+        upcoming = following() if following and "PIPELINING" in self._extensions and self.messages < most else None
+        sendable = self._sendable(upcoming) if upcoming else ""
+        if isinstance(sendable, Parcel):
+            self._write_envelope(sendable, b".\r\n")
+            self._announced = sendable
+        else:
+            self._replies.write(b".\r\n")
+
     async def _ask(self, command: bytes) -> Reply:
         self._replies.write(command + b"\r\n")
         return await self._replies.next(self._route.timeout_s)
 
     async def quit(self) -> None:
         """Take leave; the server's answer is not waited for long."""
-        if self.usable:
+        if self.usable and self._announced is None:
             try:
                 self._replies.write(b"QUIT\r\n")
                 await self._replies.next(QUIT_TIMEOUT_S)
@@ -228,12 +294,13 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        if self.usable:
+        if self.usable and self._announced is None:
             self._replies.write(b"QUIT\r\n")
         self._replies.close()
 
     def _break_off(self, *, fault: bool = True) -> None:
         self.broken = self.broken or fault
+        self._announced = None
         self._replies.abort()
 
 
@@ -310,9 +377,9 @@ def _refused(reply: Reply, wanted: int) -> bool:
     return reply.code >= 400
 
 
-def _receipt(reply: Reply, started: float, outcome: Outcome | None = None) -> Receipt:
+def _receipt(reply: Reply, step: str, started: float, outcome: Outcome | None = None) -> Receipt:
     outcome = outcome or ("deferred" if reply.code < 500 else "refused")
-    return Receipt(outcome, reply.code, reply.enhanced_status, str(reply), _ms_since(started))
+    return Receipt(outcome, reply.code, reply.enhanced_status, str(reply), _ms_since(started), step)
 
 
 def _stuffed(content: bytes) -> bytes:
@@ -325,7 +392,23 @@ def _stuffed(content: bytes) -> bytes:
 
 
 def _has_only_crlf(content: bytes) -> bool:
-    return content.count(b"\n") == content.count(b"\r") and not _LONE_CR.search(content)
+    return content.count(b"\n") == content.count(b"\r") == content.count(b"\r\n")
+
+
+def _a_label(address: str) -> str | None:
+    """The address with its domain as A-labels, which every server understands (RFC 5890); None for an impossible domain."""
+    local, _, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
+    except idna.IDNAError:
+        return None
+
+
+def _xtext(text: str) -> str:
+    """RFC 3461 section 4."""
+    return _XTEXT.sub(lambda found: f"+{ord(found[0]):02X}", text)
 
 
 def _ms_since(started: float) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from delivery.pool import SmtpPool
 from delivery.retry import retry_at
-from delivery.smtp import Envelope, MailServerError, Outcome, Receipt
+from delivery.smtp import Envelope, MailServerError, Outcome, Parcel, Receipt
 from digest.message import Entry
 from digest.mime import wire_address
 from jobs.failpoints import reach
@@ -176,7 +176,9 @@ class Dispatch:
             content = self._compose(letter)
             reach("send.composed")
             envelope = Envelope(self._return_path(letter), letter.claim.address)
-            receipt = content if isinstance(content, Receipt) else await pool.send(envelope, content, before_dot)
+            receipt = (
+                content if isinstance(content, Receipt) else await pool.send(Parcel(envelope, content), before_dot)
+            )
         reach("send.replied")
         if obstacle != CLAIM_LOST:
             settled = self._sent(letter.claim, receipt) if receipt else self._cancelled(letter.claim, obstacle)

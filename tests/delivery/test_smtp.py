@@ -5,6 +5,7 @@ import ssl
 import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from delivery.pool import SmtpPool
 from delivery.sink import EXTENSIONS, Sink
-from delivery.smtp import Envelope, MailServerError, Receipt, SmtpRoute, probe
+from delivery.smtp import Envelope, MailServerError, Parcel, Receipt, SmtpRoute, probe
 from tests.faults.misbehaving import Fault, Misbehaving
 
 CONTENT = b"Subject: this week\r\n\r\n.a line with a dot\r\nand another\r\n" + b"filler\r\n" * 100
@@ -47,7 +48,7 @@ def _receipts(sink: Sink, *recipients: str, content: bytes = CONTENT, **changes:
 
     async def use(pool: SmtpPool) -> None:
         for recipient in recipients:
-            receipts.append(await pool.send(Envelope("digest@example.org", recipient), content, _yes))
+            receipts.append(await pool.send(Parcel(Envelope("digest@example.org", recipient), content), _yes))
 
     _with_pool(sink, use, **changes)
     return receipts
@@ -164,8 +165,8 @@ def test_nothing_is_completed_when_the_record_before_the_dot_says_no() -> None:
     sink = Misbehaving()
 
     async def use(pool: SmtpPool) -> None:
-        assert await pool.send(Envelope("a@example.org", ANN), CONTENT, _no) is None
-        assert await pool.send(Envelope("a@example.org", "bob@example.org"), CONTENT, _yes) is not None
+        assert await pool.send(Parcel(Envelope("a@example.org", ANN), CONTENT), _no) is None
+        assert await pool.send(Parcel(Envelope("a@example.org", "bob@example.org"), CONTENT), _yes) is not None
 
     _with_pool(sink, use)
     assert sink.recipients() == ["bob@example.org"]
@@ -181,7 +182,7 @@ def test_the_record_is_made_after_the_content_and_before_the_dot() -> None:
             assert not sink.accepted
             return True
 
-        assert await pool.send(Envelope("a@example.org", ANN), CONTENT, before_dot) is not None
+        assert await pool.send(Parcel(Envelope("a@example.org", ANN), CONTENT), before_dot) is not None
 
     _with_pool(sink, use)
     assert sink.recipients() == [ANN]
@@ -195,7 +196,7 @@ def test_a_failing_record_ends_the_message_and_is_told() -> None:
             raise LookupError("the database is gone")
 
         with pytest.raises(LookupError):
-            await pool.send(Envelope("a@example.org", ANN), CONTENT, before_dot)
+            await pool.send(Parcel(Envelope("a@example.org", ANN), CONTENT), before_dot)
 
     _with_pool(sink, use)
     assert sink.recipients() == []
@@ -211,7 +212,7 @@ def test_a_connection_lost_while_the_record_is_made_is_not_in_doubt() -> None:
             await asyncio.sleep(0.05)
             return True
 
-        receipt = await pool.send(Envelope("a@example.org", ANN), CONTENT, before_dot)
+        receipt = await pool.send(Parcel(Envelope("a@example.org", ANN), CONTENT), before_dot)
         assert receipt is not None
         assert receipt.outcome == "deferred"
 
@@ -223,9 +224,9 @@ def test_a_kept_connection_that_the_server_closed_meanwhile_costs_nothing() -> N
     sink.faults = []
 
     async def use(pool: SmtpPool) -> None:
-        await pool.send(Envelope("a@example.org", ANN), CONTENT, _yes)
+        await pool.send(Parcel(Envelope("a@example.org", ANN), CONTENT), _yes)
         sink.faults = [Fault("MAIL", drop=True, times=1)]
-        receipt = await pool.send(Envelope("a@example.org", "bob@example.org"), CONTENT, _yes)
+        receipt = await pool.send(Parcel(Envelope("a@example.org", "bob@example.org"), CONTENT), _yes)
         assert receipt is not None
         assert receipt.outcome == "handed_over"
 
@@ -245,7 +246,7 @@ def test_no_more_connections_than_allowed_are_open_at_once() -> None:
     sink = Misbehaving(Fault("message", drip_s=0.002))
 
     async def use(pool: SmtpPool) -> None:
-        sends = [pool.send(Envelope("a@example.org", f"m{n}@example.org"), CONTENT, _yes) for n in range(12)]
+        sends = [pool.send(Parcel(Envelope("a@example.org", f"m{n}@example.org"), CONTENT), _yes) for n in range(12)]
         assert {receipt.outcome for receipt in await asyncio.gather(*sends) if receipt} == {"handed_over"}
 
     _with_pool(sink, use, connections=4)
@@ -257,7 +258,7 @@ def test_a_server_that_allows_fewer_connections_is_used_with_those() -> None:
     sink = Misbehaving(Fault("message", drip_s=0.002), most_sessions=2)
 
     async def use(pool: SmtpPool) -> None:
-        sends = [pool.send(Envelope("a@example.org", f"m{n}@example.org"), CONTENT, _yes) for n in range(12)]
+        sends = [pool.send(Parcel(Envelope("a@example.org", f"m{n}@example.org"), CONTENT), _yes) for n in range(12)]
         assert {receipt.outcome for receipt in await asyncio.gather(*sends) if receipt} == {"handed_over"}
 
     _with_pool(sink, use, connections=6)
@@ -270,7 +271,7 @@ def test_messages_are_spaced_evenly_under_a_rate_limit() -> None:
 
     async def use(pool: SmtpPool) -> None:
         sink.when_taken = lambda _number: moments.append(asyncio.get_running_loop().time())
-        sends = [pool.send(Envelope("a@example.org", f"m{n}@example.org"), CONTENT, _yes) for n in range(6)]
+        sends = [pool.send(Parcel(Envelope("a@example.org", f"m{n}@example.org"), CONTENT), _yes) for n in range(6)]
         await asyncio.gather(*sends)
 
     _with_pool(sink, use, connections=3, rate_per_s=50.0)
@@ -282,13 +283,92 @@ def test_a_server_that_breaks_off_every_message_counts_as_unavailable_after_ten(
 
     async def use(pool: SmtpPool) -> None:
         for n in range(10):
-            receipt = await pool.send(Envelope("a@example.org", f"m{n}@example.org"), CONTENT, _yes)
+            receipt = await pool.send(Parcel(Envelope("a@example.org", f"m{n}@example.org"), CONTENT), _yes)
             assert receipt is not None
             assert receipt.outcome == "uncertain"
         with pytest.raises(MailServerError, match="10 connections in a row"):
-            await pool.send(Envelope("a@example.org", ANN), CONTENT, _yes)
+            await pool.send(Parcel(Envelope("a@example.org", ANN), CONTENT), _yes)
 
     _with_pool(sink, use)
+
+
+def _chained(sink: Sink, *recipients: str, **changes: Any) -> list[str]:
+    """Hand one message a recipient over; each is ready when the dot of the one before is sent."""
+    parcels = [Parcel(Envelope("digest@example.org", recipient), CONTENT) for recipient in recipients]
+    outcomes: list[str] = []
+
+    async def use(pool: SmtpPool) -> None:
+        for parcel, upcoming in zip(parcels, [*parcels[1:], None], strict=True):
+            receipt = await pool.send(parcel, _yes, lambda upcoming=upcoming: upcoming)  # type: ignore[misc]
+            outcomes.append(receipt.outcome if receipt else "")
+
+    _with_pool(sink, use, **changes)
+    return outcomes
+
+
+PEOPLE = tuple(f"m{n}@example.org" for n in range(6))
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ("8BITMIME",)])
+def test_the_next_envelope_goes_out_with_the_dot_and_everything_arrives_once(extensions: tuple[str, ...]) -> None:
+    sink = Misbehaving(extensions=extensions)
+    assert _chained(sink, *PEOPLE, messages_per_connection=4) == ["handed_over"] * 6
+    assert sink.recipients() == list(PEOPLE)
+    assert {message.content for message in sink.accepted} == {CONTENT}
+    assert (sink.connections, sink.most_at_once) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        (Fault("message", PEOPLE[2], drop=True, take=True), "uncertain"),
+        (Fault("message", PEOPLE[2], drop=True), "uncertain"),
+        (Fault("message", PEOPLE[2], reply=b"421 4.3.2 bye", drop=True), "deferred"),
+        (Fault("message", PEOPLE[2], reply=b"451 4.3.0 later"), "deferred"),
+        (Fault("message", PEOPLE[2], reply=b"554 5.6.0 never"), "refused"),
+        (Fault("RCPT", PEOPLE[2], reply=b"550 5.1.1 no such user"), "refused"),
+        (Fault("DATA", PEOPLE[2], reply=b"451 4.3.0 later"), "deferred"),
+        (Fault("content", PEOPLE[2], drop=True), "deferred"),
+        (Fault("RCPT", PEOPLE[2], reply=b"nonsense"), "deferred"),
+    ],
+)
+def test_a_fault_of_one_message_is_not_laid_on_the_one_announced_with_its_dot(fault: Fault, outcome: str) -> None:
+    sink = Misbehaving(fault)
+    assert _chained(sink, *PEOPLE) == ["handed_over"] * 2 + [outcome] + ["handed_over"] * 3
+    others = [recipient for recipient in sink.recipients() if recipient != PEOPLE[2]]
+    assert others == [person for person in PEOPLE if person != PEOPLE[2]]
+
+
+def test_a_connection_that_closes_on_an_announced_message_costs_it_nothing() -> None:
+    sink = Misbehaving(Fault("MAIL", drop=True, times=1))
+    sink.faults = []
+    sink.when_taken = lambda number: sink.faults.append(Fault("MAIL", drop=True, times=1)) if number == 2 else None
+    assert _chained(sink, *PEOPLE) == ["handed_over"] * 2 + ["handed_over"] * 4
+    assert sink.recipients() == list(PEOPLE)
+
+
+def test_a_message_that_cannot_be_sent_is_not_announced() -> None:
+    sink = Misbehaving(extensions=("PIPELINING", "8BITMIME"))
+    assert _chained(sink, ANN, "käfer@example.org", "a b@example.org", PEOPLE[0]) == [
+        "handed_over", "refused", "refused", "handed_over"
+    ]  # fmt: skip
+
+
+def test_a_delivery_status_notification_is_asked_for_where_it_is_offered() -> None:
+    sink = Misbehaving(extensions=(*EXTENSIONS, "DSN"))
+
+    async def use(pool: SmtpPool) -> None:
+        await pool.send(Parcel(Envelope("b@example.org", "ann+x=y@example.org", "<1.a+b@example.org>"), CONTENT), _yes)
+
+    _with_pool(sink, use)
+    assert f"MAIL FROM:<b@example.org> SIZE={len(CONTENT)} RET=HDRS ENVID=<1.a+2Bb@example.org>" in sink.commands
+    assert "RCPT TO:<ann+x=y@example.org> NOTIFY=FAILURE ORCPT=rfc822;ann+2Bx+3Dy@example.org" in sink.commands
+
+
+def test_an_internationalised_domain_is_sent_as_an_a_label_whatever_the_server_offers() -> None:
+    sink = Misbehaving(extensions=())
+    assert _outcomes(sink, "ok@münchen.example", "ok@-.münchen-.example") == ["handed_over", "refused"]
+    assert sink.recipients() == ["ok@xn--mnchen-3ya.example"]
 
 
 def test_no_server_is_a_clear_message_with_host_and_port() -> None:
@@ -355,10 +435,28 @@ def test_content_with_other_line_ends_than_crlf_is_refused() -> None:
         assert (receipt.outcome, receipt.reply) == ("refused", "the message has a line end that is not CRLF")
 
 
-def test_eight_bit_content_needs_8bitmime() -> None:
-    content = "Grüße\r\n".encode()
-    assert [r and r.outcome for r in _receipts(Misbehaving(), ANN, content=content)] == ["handed_over"]
-    assert [r and r.outcome for r in _receipts(Misbehaving(extensions=()), ANN, content=content)] == ["refused"]
+def test_eight_bit_content_is_encoded_for_a_server_without_8bitmime() -> None:
+    content = (
+        "DKIM-Signature: v=1\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        "Content-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n.\r\n"
+    ).encode()
+    sink = Misbehaving()
+    assert [r and r.outcome for r in _receipts(sink, ANN, content=content)] == ["handed_over"]
+    assert sink.accepted[0].content == content
+    sink = Misbehaving(extensions=())
+    assert [r and r.outcome for r in _receipts(sink, ANN, content=content)] == ["handed_over"]
+    message = message_from_bytes(sink.accepted[0].content, policy=policy.default)
+    assert sink.accepted[0].content.isascii()
+    assert message.get_content().splitlines() == ["Grüße", "."]
+    assert "DKIM-Signature" not in message
+
+
+def test_an_eight_bit_header_without_8bitmime_fails_that_message_alone() -> None:
+    content = "Subject: Grüße\r\n\r\nx\r\n".encode()
+    (receipt,) = _receipts(Misbehaving(extensions=()), ANN, content=content)
+    assert receipt is not None
+    assert receipt.outcome == "refused"
+    assert "8BITMIME" in receipt.reply
 
 
 @pytest.mark.parametrize(

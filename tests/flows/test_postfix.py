@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from delivery.pool import SmtpPool
-from delivery.smtp import Envelope, Receipt, SmtpRoute
+from delivery.smtp import Envelope, Parcel, Receipt, SmtpRoute
 from jobs.send import send_due
 from jobs.services import Services
 from profiles.verp import read_return_path
@@ -56,7 +56,7 @@ async def _hand_over(route: SmtpRoute, envelope: Envelope, content: bytes) -> Re
         return True
 
     async with SmtpPool(route) as pool:
-        return await pool.send(envelope, content, yes)
+        return await pool.send(Parcel(envelope, content), yes)
 
 
 def _services(database: Database, postfix: PostfixLab, **sections: Any) -> Services:
