@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
@@ -81,6 +81,19 @@ def card(item: Item, place: Place, translation: Translation) -> Card:
         language=language,
         direction=direction(language) if language else "",
     )
+
+
+def in_brief(card: Card) -> Card:
+    """The card without what its item's page tells as well."""
+    return replace(card, summary="", byline="", help_url="")
+
+
+def in_brief_words(n: int, translation: Translation) -> str:
+    return translation.ngettext("%(n)s more, in brief", "%(n)s more, in brief", n)
+
+
+def without_room_words(n: int, translation: Translation) -> str:
+    return translation.ngettext("%(n)s more, without room in this mail", "%(n)s more, without room in this mail", n)
 
 
 def feedback_url(place: Place, token: str) -> str:

@@ -21,12 +21,15 @@ from digest import cards, mime
 from digest.items import KINDS, Item
 from digest.layout import FRAME, Layout, TemplateError
 from digest.mail import Entry, MailParts, Masthead, Recipient, in_order
+from digest.mime import CRLF
 from digest.pieces import filled
 from digest.sheet import Sheet
+from digest.signing import DkimKey, Signer, names_of, relaxed
 from digest.translation import CatalogueError, choose, load_translations
 
 __all__ = ["CatalogueError", "DigestPress", "Entry", "MailParts", "Masthead", "Recipient", "TemplateError"]
 
+_VARYING = ("subject", "to", "date", "message-id", "list-unsubscribe", "content-language", "content-type")
 _PART = b"--%b\r\nContent-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
 
 
@@ -35,15 +38,24 @@ class DigestPress:
 
     `environment` loads from the folder of templates (email/, locale/). Raises TemplateError or CatalogueError when a file there
     cannot be used, and ValueError when an address of the masthead cannot stand in a header: before anything is composed.
+    With `keys` every message is signed with each of them.
     """
 
-    def __init__(self, environment: jinja2.Environment, masthead: Masthead, topic_labels: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        environment: jinja2.Environment,
+        masthead: Masthead,
+        topic_labels: Mapping[str, str],
+        keys: Sequence[DkimKey] = (),
+    ) -> None:
         self._masthead = replace(masthead, **{f.name: cards.line(getattr(masthead, f.name)) for f in fields(masthead)})
         self._topic_labels = topic_labels
         self._layout = Layout(environment)
         self._translations = load_translations(environment)
         self._sheets: dict[str, Sheet] = {}
         self._constant_fields = _constant_fields(self._masthead)
+        self._relaxed_fields = relaxed(self._constant_fields)
+        self._signer = Signer(keys, [*names_of(self._constant_fields), *_VARYING]) if keys else None
         self._leave_domain = mime.wire_address(self._masthead.sender_address).rpartition("@")[2]
         self._try()
 
@@ -57,16 +69,19 @@ class DigestPress:
         ordered = in_order(entries)
         text, html = self._bodies(recipient, sheet, ordered)
         boundary = mime.boundary(message_id)
-        return b"".join(
+        varying = b"".join(
             [
-                self._constant_fields,
                 sheet.subject_field(ordered),
                 mime.address_field("To", recipient.name, recipient.address),
                 _date_field(date),
                 b"Message-ID: %b\r\n" % mime.message_id(message_id).encode(),
                 self._unsubscribe_field(recipient.leave_token),
                 sheet.language_field,
-                b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n\r\n' % boundary,
+                b'Content-Type: multipart/alternative;\r\n boundary="%b"\r\n' % boundary,
+            ]
+        )
+        body = b"".join(
+            [
                 _PART % (boundary, b"plain"),
                 text,
                 b"\r\n",
@@ -75,6 +90,13 @@ class DigestPress:
                 b"\r\n--%b--\r\n" % boundary,
             ]
         )
+        signatures = self._signatures(varying, body, date)
+        return b"".join([signatures, self._constant_fields, varying, CRLF, body])
+
+    def _signatures(self, varying: bytes, body: bytes, date: datetime) -> bytes:
+        if self._signer is None:
+            return b""
+        return self._signer.fields(self._relaxed_fields + relaxed(varying), body, date)
 
     def parts(self, recipient: Recipient, entries: Sequence[Entry]) -> MailParts:
         """Subject, text and html the plain way, one Jinja2 rendering after the other. Raises ValueError for no entries."""

@@ -18,15 +18,21 @@ _PLAIN_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u2060-\u2064\ufff9-\ufffb\ue000-\uf8ff]")
 _MESSAGE_ID = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")
 _LIST_ID = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
+_SQUEEZABLE = re.compile(rb"\t|(?<= ) ")
 _DOT_ATOM = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
 _QUOTED = re.compile(r'"(?:[^"\\\s]|\\[^\s]| )*"')
 
 
 def quoted_printable(text: str) -> bytes:
-    r"""`text`, whose lines end in `\n`, so that pieces can be joined: one that does not end a line ends in a soft line break."""
+    r"""`text`, whose lines end in `\n`, so that pieces can be joined: one that does not end a line ends in a soft line break.
+
+    It is canonical already as DKIM's relaxed form wants a body (RFC 6376 3.4.4): no tab, no two spaces in a row.
+    """
     if len(text) < LINE and text.isascii() and text.isalnum():  # most are tokens: nothing to encode
         return text.encode() + b"=" + CRLF
     encoded = binascii.b2a_qp(text.encode("utf-8", "replace"), istext=True).replace(b"\n", CRLF)
+    if _SQUEEZABLE.search(encoded):
+        encoded = CRLF.join(map(_broken, _SQUEEZABLE.sub(_hidden, encoded).split(CRLF)))
     if not encoded or encoded.endswith(CRLF):
         return encoded
     start = encoded.rfind(b"\n") + 1
@@ -36,6 +42,22 @@ def quoted_printable(text: str) -> bytes:
             cut -= 1
         encoded = encoded[:cut] + b"=" + CRLF + encoded[cut:]
     return encoded + b"=" + CRLF
+
+
+def _hidden(blank: re.Match[bytes]) -> bytes:
+    return b"=%02X" % ord(blank[0])
+
+
+def _broken(line: bytes) -> bytes:
+    """A quoted-printable line with soft line breaks where it is too long, never inside an "=XX"."""
+    lines = []
+    while len(line) > LINE:
+        cut = LINE - 1
+        while b"=" in line[cut - 2 : cut]:
+            cut -= 1
+        lines.append(line[:cut] + b"=")
+        line = line[cut:]
+    return CRLF.join([*lines, line])
 
 
 def text_field(name: str, value: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote
 
 from digest import cards, mime
@@ -15,6 +16,21 @@ from digest.translation import Translation
 
 REMEMBERED = 20_000
 """Reasons kept ready, in each language."""
+COMFORTABLE = 60_000
+"""Octets of a whole message: what does not fit any more is told in brief. Gmail cuts html of 102,000 octets, the foot first."""
+LONGEST = 100_000
+"""Octets of a whole message: brief entries that do not fit either are counted, and no more."""
+HEAD = 4_000
+"""Octets set aside for header fields and signatures."""
+
+
+class Body(NamedTuple):
+    """The entries of a mail, in both forms; the first `whole` of them as cards, the next `brief` without their summary."""
+
+    text: bytes
+    html: bytes
+    whole: int
+    brief: int
 
 
 class Sheet:
@@ -35,32 +51,52 @@ class Sheet:
             "direction": translation.direction,
         }
         self.language_field = f"Content-Language: {translation.language}\r\n".encode()
-        self._cards: dict[tuple[str, int, bool], tuple[Item, Plate]] = {}
+        self._cards: dict[tuple[str, int, bool, bool], tuple[Item, Plate]] = {}
         self._subjects: dict[tuple[int, int, str], tuple[bytes, Printed]] = {}
         self.printed_lead = lru_cache(4096)(self._printed_lead)
         self._printed_reason = lru_cache(REMEMBERED)(self._make_reason)
-        self._headings = {kind: self._heading(kind) for kind in KINDS}
+        self._headings = {kind: self._heading(self._section(kind)) for kind in KINDS}
+        self._further = lru_cache(256)(self._make_further)
         self.frame = self._frame()
+        taken = HEAD + sum(len(piece.octets) for part in self.frame for piece in part)
+        self._rooms = COMFORTABLE - taken, LONGEST - taken
 
     # the fast way
 
-    def printed(self, entries: Sequence[Entry]) -> Printed:
-        """The body of a mail: entries under their headings, in the order given."""
-        text: list[bytes] = []
-        html: list[bytes] = []
+    def printed(self, entries: Sequence[Entry]) -> Body:
+        """The body of a mail: entries under their headings, in the order given, as many of them whole as there is room for."""
+        cards, whole = self._fitting(entries, self._rooms[0], whole=True)
+        room = self._rooms[1] - sum(map(_size, cards))
+        further, brief = self._fitting(entries[whole:], room, whole=False)
+        left_out = len(entries) - whole - brief
+        if brief:
+            cards += [self._further("brief", brief), *further]
+        if left_out:
+            cards.append(self._further("left out", left_out))
+        text, html = zip(*cards, strict=True)
+        return Body(b"".join(text), b"".join(html), whole, brief)
+
+    def _fitting(self, entries: Sequence[Entry], room: int, *, whole: bool) -> tuple[list[Printed], int]:
+        """The first entries for which there is room, whole ones under their headings, and how many they are."""
+        printed: list[Printed] = []
         kind = ""
-        for entry in entries:
-            if entry.item.kind != kind:
+        for n, entry in enumerate(entries):
+            pieces = [self._entry(entry, brief=not whole)]
+            if whole and entry.item.kind != kind:
                 kind = entry.item.kind
-                heading = self._headings[entry.item.kind]
-                text.append(heading.text)
-                html.append(heading.html)
-            plate = self._card(entry.item, bool(entry.feedback_token))
-            why = self._printed_reason(entry.terms)
-            token = mime.quoted_printable(_quoted(entry.feedback_token))
-            text += filled(plate.text, {"why": why.text, "token": token})
-            html += filled(plate.html, {"why": why.html, "token": token})
-        return Printed(b"".join(text), b"".join(html))
+                pieces.insert(0, self._headings[entry.item.kind])
+            room -= sum(map(_size, pieces))
+            if room < 0 and (n or not whole):  # one card always fits: summaries are short
+                return printed, n
+            printed += pieces
+        return printed, len(entries)
+
+    def _entry(self, entry: Entry, *, brief: bool) -> Printed:
+        plate = self._card(entry.item, bool(entry.feedback_token), brief)
+        why = self._printed_reason(entry.terms)
+        token = mime.quoted_printable(_quoted(entry.feedback_token))
+        text = b"".join(filled(plate.text, {"why": why.text, "token": token}))
+        return Printed(text, b"".join(filled(plate.html, {"why": why.html, "token": token})))
 
     def subject_field(self, entries: Sequence[Entry]) -> bytes:
         return self._subject(entries)[0]
@@ -78,19 +114,21 @@ class Sheet:
             found = self._subjects[key] = (mime.text_field("Subject", words), inline(words))
         return found
 
-    def _card(self, item: Item, with_feedback: bool) -> Plate:
-        key = (item.public_id, item.key, with_feedback)
+    def _card(self, item: Item, with_feedback: bool, brief: bool) -> Plate:
+        key = (item.public_id, item.key, with_feedback, brief)
         known = self._cards.get(key)
         if known is not None and (known[0] is item or known[0] == item):
             return known[1]
         feedback_url = cards.feedback_url(self._place, slot("token") if with_feedback else "")
-        values = self.words | {"card": self._values(item), "why": slot("why"), "feedback_url": feedback_url}
+        values = self.words | {"card": self._values(item, brief), "why": slot("why"), "feedback_url": feedback_url}
         plate = Plate(cut(self._layout.text(CARD, **values)), cut(self._layout.fragment(CARD, **values)))
         self._cards[key] = (item, plate)
         return plate
 
-    def _heading(self, kind: Kind) -> Printed:
-        values = self._section(kind)
+    def _make_further(self, how: str, n: int) -> Printed:
+        return self._heading(self._further_section(how, n))
+
+    def _heading(self, values: dict[str, object]) -> Printed:
         text, html = self._layout.text(SECTION, **values), self._layout.fragment(SECTION, **values)
         return Printed(mime.quoted_printable(text), mime.quoted_printable(html))
 
@@ -108,21 +146,27 @@ class Sheet:
     # the plain way
 
     def rendered(self, entries: Sequence[Entry]) -> tuple[str, str]:
-        """Text and html of the body, the html not styled yet."""
+        """Text and html of the body, the html not styled yet. What is whole and what is brief is decided by encoded size."""
+        _, _, whole, brief = self.printed(entries)
         text: list[str] = []
         html: list[str] = []
+
+        def add(template: str, values: dict[str, object]) -> None:
+            text.append(self._layout.text(template, **values))
+            html.append(self._layout.markup(template, **values))
+
         kind = ""
-        for entry in entries:
-            if entry.item.kind != kind:
+        for n, entry in enumerate(entries[: whole + brief]):
+            if n == whole:
+                add(SECTION, self._further_section("brief", brief))
+            elif n < whole and entry.item.kind != kind:
                 kind = entry.item.kind
-                section = self._section(entry.item.kind)
-                text.append(self._layout.text(SECTION, **section))
-                html.append(self._layout.markup(SECTION, **section))
+                add(SECTION, self._section(entry.item.kind))
             feedback_url = cards.feedback_url(self._place, _quoted(entry.feedback_token))
-            values = self.words | {"card": self._values(entry.item), "feedback_url": feedback_url}
-            why = self._reason(entry.terms)
-            text.append(self._layout.text(CARD, why=why, **values))
-            html.append(self._layout.markup(CARD, why=why, **values))
+            card = {"card": self._values(entry.item, n >= whole), "why": self._reason(entry.terms)}
+            add(CARD, self.words | card | {"feedback_url": feedback_url})
+        if whole + brief < len(entries):
+            add(SECTION, self._further_section("left out", len(entries) - whole - brief))
         return "".join(text), "".join(html)
 
     def subject(self, entries: Sequence[Entry]) -> str:
@@ -135,11 +179,20 @@ class Sheet:
     def _reason(self, terms: Sequence[tuple[str, str]]) -> str:
         return cards.reason(terms, self._topic_labels, self._translation)
 
-    def _values(self, item: Item) -> Card:
-        return cards.card(item, self._place, self._translation)
+    def _values(self, item: Item, brief: bool) -> Card:
+        card = cards.card(item, self._place, self._translation)
+        return cards.in_brief(card) if brief else card
 
     def _section(self, kind: Kind) -> dict[str, object]:
         return self.words | {"kind": kind, "heading": cards.heading(kind, self._translation)}
+
+    def _further_section(self, how: str, n: int) -> dict[str, object]:
+        words = cards.in_brief_words if how == "brief" else cards.without_room_words
+        return self.words | {"kind": "further", "heading": words(n, self._translation)}
+
+
+def _size(printed: Printed) -> int:
+    return len(printed.text) + len(printed.html)
 
 
 def _quoted(token: str) -> str:
