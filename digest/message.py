@@ -23,7 +23,7 @@ from digest.layout import FRAME, Layout, TemplateError
 from digest.mail import Entry, MailParts, Masthead, Recipient, in_order
 from digest.mime import CRLF
 from digest.pieces import filled
-from digest.sheet import Sheet
+from digest.sheet import Sheet, quoted
 from digest.signing import DkimKey, Signer, names_of, relaxed
 from digest.translation import CatalogueError, choose, load_translations
 
@@ -56,6 +56,7 @@ class DigestPress:
         self._constant_fields = _constant_fields(self._masthead)
         self._relaxed_fields = relaxed(self._constant_fields)
         self._signer = Signer(keys, [*names_of(self._constant_fields), *_VARYING]) if keys else None
+        self._links = {page: mime.quoted_printable(self._url(page, "")) for page in ("leave", "preferences")}
         self._leave_domain = mime.wire_address(self._masthead.sender_address).rpartition("@")[2]
         self._try()
 
@@ -126,19 +127,19 @@ class DigestPress:
         lead = sheet.printed_lead(tuple(entry.item.kind for entry in entries))
         subject = sheet.printed_subject(entries)
         links = {
-            "leave_url": mime.quoted_printable(self._url("leave", recipient.leave_token)),
-            "preferences_url": mime.quoted_printable(self._url("preferences", recipient.preferences_token)),
+            "leave_url": self._links["leave"] + mime.quoted_printable(quoted(recipient.leave_token)),
+            "preferences_url": self._links["preferences"] + mime.quoted_printable(quoted(recipient.preferences_token)),
         }
         text = filled(sheet.frame.text, {**links, "lead": lead.text, "subject": subject.text, "body": body.text})
         html = filled(sheet.frame.html, {**links, "lead": lead.html, "subject": subject.html, "body": body.html})
-        return b"".join(text), b"".join(html)
+        return text, html
 
     def _url(self, page: str, token: str) -> str:
-        return f"{self._masthead.base_url}/{page}/{quote(token, safe='')}"
+        return f"{self._masthead.base_url}/{page}/{quoted(token)}"
 
     def _unsubscribe_field(self, token: str) -> bytes:
         """RFC 2369 3.2 and RFC 8058 3.1: exactly one web address, first, and a mailto address beside it."""
-        mailto = f"mailto:leave+{quote(token, safe='')}@{self._leave_domain}?subject=leave"
+        mailto = f"mailto:leave+{quoted(token)}@{self._leave_domain}?subject=leave"
         return mime.list_field("List-Unsubscribe", self._url("leave", token), mailto)
 
     def _try(self) -> None:

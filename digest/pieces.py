@@ -1,7 +1,7 @@
 """Parts of a mail that are encoded once and joined often: quoted-printable octets with slots for what differs between members."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from digest import mime
@@ -10,11 +10,11 @@ from digest.wrapping import wrap
 _SLOT = re.compile("\ue000([a-z_]+)\ue001")
 
 
-class Piece(NamedTuple):
-    """Quoted-printable octets up to a slot, and the slot's name (empty at the end)."""
+class Pieces(NamedTuple):
+    """Quoted-printable octets with a "%b" for each slot (a "%" of their own is doubled), and the slots' names in order."""
 
     octets: bytes
-    slot: str
+    slots: tuple[str, ...]
 
 
 class Printed(NamedTuple):
@@ -27,8 +27,8 @@ class Printed(NamedTuple):
 class Plate(NamedTuple):
     """A part of the mail that still has slots, in both forms."""
 
-    text: tuple[Piece, ...]
-    html: tuple[Piece, ...]
+    text: Pieces
+    html: Pieces
 
 
 def slot(name: str) -> str:
@@ -36,18 +36,15 @@ def slot(name: str) -> str:
     return f"\ue000{name}\ue001"
 
 
-def cut(rendered: str) -> tuple[Piece, ...]:
-    """The pieces between slots, each encoded so that anything encoded may follow it."""
+def cut(rendered: str) -> Pieces:
+    """What stands between slots is encoded piece by piece, so that anything encoded may stand in them."""
     parts = _SLOT.split(rendered)
-    names = [*parts[1::2], ""]
-    return tuple(Piece(mime.quoted_printable(part), name) for part, name in zip(parts[::2], names, strict=True))
+    octets = [mime.quoted_printable(part).replace(b"%", b"%%") for part in parts[::2]]
+    return Pieces(b"%b".join(octets), tuple(parts[1::2]))
 
 
-def filled(pieces: Sequence[Piece], slots: Mapping[str, bytes]) -> Iterator[bytes]:
-    for octets, name in pieces:
-        yield octets
-        if name:
-            yield slots[name]
+def filled(pieces: Pieces, slots: Mapping[str, bytes]) -> bytes:
+    return pieces.octets % tuple([slots[name] for name in pieces.slots])
 
 
 def inline(words: str) -> Printed:

@@ -20,8 +20,8 @@ COMFORTABLE = 60_000
 """Octets of a whole message: what does not fit any more is told in brief. Gmail cuts html of 102,000 octets, the foot first."""
 LONGEST = 100_000
 """Octets of a whole message: brief entries that do not fit either are counted, and no more."""
-HEAD = 4_000
-"""Octets set aside for header fields and signatures."""
+HEAD = 6_000
+"""Octets set aside for header fields, signatures and headings."""
 
 
 class Body(NamedTuple):
@@ -58,7 +58,7 @@ class Sheet:
         self._headings = {kind: self._heading(self._section(kind)) for kind in KINDS}
         self._further = lru_cache(256)(self._make_further)
         self.frame = self._frame()
-        taken = HEAD + sum(len(piece.octets) for part in self.frame for piece in part)
+        taken = HEAD + sum(len(part.octets) for part in self.frame)
         self._rooms = COMFORTABLE - taken, LONGEST - taken
 
     # the fast way
@@ -66,37 +66,42 @@ class Sheet:
     def printed(self, entries: Sequence[Entry]) -> Body:
         """The body of a mail: entries under their headings, in the order given, as many of them whole as there is room for."""
         cards, whole = self._fitting(entries, self._rooms[0], whole=True)
-        room = self._rooms[1] - sum(map(_size, cards))
-        further, brief = self._fitting(entries[whole:], room, whole=False)
-        left_out = len(entries) - whole - brief
-        if brief:
-            cards += [self._further("brief", brief), *further]
-        if left_out:
-            cards.append(self._further("left out", left_out))
+        brief = 0
+        if whole < len(entries):
+            further, brief = self._in_brief(entries[whole:], self._rooms[1] - sum(map(_size, cards)))
+            cards += further
         text, html = zip(*cards, strict=True)
         return Body(b"".join(text), b"".join(html), whole, brief)
+
+    def _in_brief(self, entries: Sequence[Entry], room: int) -> tuple[list[Printed], int]:
+        printed, n = self._fitting(entries, room, whole=False)
+        if n:
+            printed.insert(0, self._further("brief", n))
+        if n < len(entries):
+            printed.append(self._further("left out", len(entries) - n))
+        return printed, n
 
     def _fitting(self, entries: Sequence[Entry], room: int, *, whole: bool) -> tuple[list[Printed], int]:
         """The first entries for which there is room, whole ones under their headings, and how many they are."""
         printed: list[Printed] = []
         kind = ""
         for n, entry in enumerate(entries):
-            pieces = [self._entry(entry, brief=not whole)]
-            if whole and entry.item.kind != kind:
-                kind = entry.item.kind
-                pieces.insert(0, self._headings[entry.item.kind])
-            room -= sum(map(_size, pieces))
+            card = self._entry(entry, brief=not whole)
+            room -= len(card.text) + len(card.html)
             if room < 0 and (n or not whole):  # one card always fits: summaries are short
                 return printed, n
-            printed += pieces
+            if whole and entry.item.kind != kind:
+                kind = entry.item.kind
+                printed.append(self._headings[kind])
+            printed.append(card)
         return printed, len(entries)
 
     def _entry(self, entry: Entry, *, brief: bool) -> Printed:
         plate = self._card(entry.item, bool(entry.feedback_token), brief)
         why = self._printed_reason(entry.terms)
-        token = mime.quoted_printable(_quoted(entry.feedback_token))
-        text = b"".join(filled(plate.text, {"why": why.text, "token": token}))
-        return Printed(text, b"".join(filled(plate.html, {"why": why.html, "token": token})))
+        token = mime.quoted_printable(quoted(entry.feedback_token))
+        text = filled(plate.text, {"why": why.text, "token": token})
+        return Printed(text, filled(plate.html, {"why": why.html, "token": token}))
 
     def subject_field(self, entries: Sequence[Entry]) -> bytes:
         return self._subject(entries)[0]
@@ -162,7 +167,7 @@ class Sheet:
             elif n < whole and entry.item.kind != kind:
                 kind = entry.item.kind
                 add(SECTION, self._section(entry.item.kind))
-            feedback_url = cards.feedback_url(self._place, _quoted(entry.feedback_token))
+            feedback_url = cards.feedback_url(self._place, quoted(entry.feedback_token))
             card = {"card": self._values(entry.item, n >= whole), "why": self._reason(entry.terms)}
             add(CARD, self.words | card | {"feedback_url": feedback_url})
         if whole + brief < len(entries):
@@ -195,5 +200,6 @@ def _size(printed: Printed) -> int:
     return len(printed.text) + len(printed.html)
 
 
-def _quoted(token: str) -> str:
+def quoted(token: str) -> str:
+    """A token as it may stand in an address; ours need nothing done."""
     return token if token.isascii() and token.isalnum() else quote(token, safe="")

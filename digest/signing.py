@@ -118,8 +118,8 @@ class _Signature:
 def relaxed(fields: bytes) -> bytes:
     """Header fields in the relaxed canonical form (RFC 6376 3.4.2): unfolded, names in lower case, white space squeezed."""
     unfolded = fields.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
-    lines = (line.partition(b":") for line in unfolded.split(CRLF)[:-1])
-    return b"".join([b"%b:%b\r\n" % (name.lower(), b" ".join(value.split())) for name, _, value in lines])
+    lines = [line.partition(b":") for line in unfolded.split(CRLF)[:-1]]
+    return b"".join([name.lower() + b":" + b" ".join(value.split()) + CRLF for name, _, value in lines])
 
 
 def names_of(fields: bytes) -> list[str]:

@@ -83,7 +83,10 @@ def test_the_fast_way_and_the_plain_way_say_the_same(recipient: Recipient, entri
     names = {name.lower() for name in fast}
     assert names == {name.lower() for name in slow}
     assert len(names) == len(fast.keys())
-    for name in names - {"content-type"}:
+    assert str(fast["Subject"]).split() == the_press().parts(recipient, entries).subject.split()
+    for name in (
+        names - {"content-type"} - ({"subject"} if "=?" in str(fast["Subject"]) else set())
+    ):  # it takes "=?" as it is
         assert without_spaces(fast[name]) == without_spaces(slow[name]), name
     assert fast.get_content_type() == slow.get_content_type() == "multipart/alternative"
     assert parts(fast).text.rstrip("\n") == parts(slow).text.rstrip("\n")
