@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from digest.exchange import exchanged, filled, settled, swapped
+from digest.cycles import exchanged
+from digest.exchange import filled, settled, swapped
 from digest.limits import NO_LIMIT, NOBODY, Bools, Candidates, Ints, Left, Limits, Problem, values
 from digest.prices import priced, sweep
+from digest.rerouting import rerouted
 
 __all__ = ["NOBODY", "NO_LIMIT", "Allocation", "Candidates", "Left", "Limits", "allocate", "greedy", "values"]
 
@@ -41,7 +43,7 @@ def allocate(candidates: Candidates, limits: Limits, rounds: int = PRICE_ROUNDS)
     """
     problem = Problem.of(candidates, limits)
     chosen = swapped(problem, settled(problem, priced(problem, rounds)))
-    chosen = filled(problem, exchanged(problem, chosen))
+    chosen = filled(problem, exchanged(problem, rerouted(problem, chosen)))
     return told(problem, limits, chosen)
 
 
