@@ -1,0 +1,351 @@
+"""What a message that came back is: a bounce, a complaint, an automatic reply or something else, and whom it is about."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from delivery.bounces import arf, autoreply, dsn, phrases
+from delivery.bounces.dsn import Report
+from delivery.bounces.fate import Fate, fate_of, says_something
+from delivery.bounces.fence import known_to_flufl
+from delivery.bounces.mime import Message, first, read, split_headers
+from delivery.bounces.recipients import Named, addresses_in, chosen, named_in
+from delivery.bounces.text import folded
+
+Kind = Literal["bounce", "complaint", "autoreply", "other"]
+
+MAX_PROSE = 40_000
+LIVING_ACTIONS = frozenset({"delivered", "relayed", "expanded"})
+
+_ANSWERED = re.compile(
+    r"^\s*(?:re|fwd?|aw|wg|sv|vs|tr|rv|antw|odp|res|enc|i|r|回复|转发|答复|回覆|轉寄)\s{0,2}(?:\[\d+\])?\s{0,2}[:：]",
+    re.IGNORECASE,
+)
+_HEADER_LINE = re.compile(
+    r"^(?:>\s?)?(Received|Return-Path|Message-ID|From|To|Subject|Date|MIME-Version|X-[\w-]{1,40}|Content-Type|Sender|Delivered-To|DKIM-Signature):\s",
+    re.IGNORECASE,
+)
+_DIALOGUE = re.compile(r"^\s{0,10}(?:<<<|>>>|[245]\d\d[\s\-]).*$", re.MULTILINE)
+_AFTER_HEADERS = (
+    "did not reach", "cannot be delivered to the following", "was not delivered to", "recipient address:",
+    "error message below", "could not be delivered",
+)  # fmt: skip
+_SUCCESS = (
+    "successfully delivered", "delivery status notification (success", "successful mail delivery", "was successfully",
+    "delivery receipt", "has been successfully", "succeeded", "erfolgreich zugestellt", "entregado correctamente",
+    "remis avec succ", "(relay)",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """`hard`: the address is dead; `soft`: anything that may pass; `unknown`: nothing tells. `said` is the server's reason."""
+
+    address: str
+    kind: Fate
+    status: str = ""
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What a message is. Only bounces and complaints have recipients, and not all of them name any."""
+
+    kind: Kind
+    recipients: tuple[Recipient, ...] = ()
+
+
+OTHER = Classified("other")
+
+
+def classify(raw: bytes) -> Classified:
+    """Classify any octets at all, in bounded time and memory, and never raise; what cannot be read is `other`."""
+    try:
+        return _classified(read(raw))
+    except Exception:  # one message of a stream: whatever it holds, the next one must be read
+        return OTHER
+
+
+def _classified(message: Message) -> Classified:
+    feedback = arf.feedback_type(message)
+    if feedback is not None:
+        return _complaint(message) if feedback in arf.COMPLAINTS else OTHER
+    view = _View.of(message)
+    if message.disposition and not (view.robot and _refused(view)):
+        return OTHER
+    found = _by_fields(view)
+    if found is not None:
+        return found
+    if autoreply.by_headers(message) and not (view.robot or view.failed_subject):
+        return Classified("autoreply")
+    if _is_prose_bounce(view):
+        return Classified("bounce", _by_prose(view))
+    if autoreply.by_headers(message) or autoreply.by_words(message):
+        return Classified("autoreply")
+    return OTHER
+
+
+@dataclass(frozen=True)
+class _View:
+    """A message as the rules below see it. `prose` is what the reporting server wrote, `quoted` what came back as text."""
+
+    message: Message
+    subject: str
+    prose: str
+    quoted: str
+    said: str
+    robot: bool
+    null_sender: bool
+    failed_subject: bool
+    answered: bool
+
+    @classmethod
+    def of(cls, message: Message) -> "_View":
+        prose, quoted = _cut("\n".join(part.text for part in message.texts)[:MAX_PROSE])
+        sender = folded(" ".join(message.all("from", "sender")) or first(message.headers, "return-path"))
+        subject = folded(message.header("subject"))
+        received = " ".join(message.headers.get("received", [])[:20])
+        robot = (
+            any(name in sender for name in phrases.ROBOT_NAMES)
+            or "x-failed-recipients" in message.headers
+            or "invoked for bounce" in received
+            or first(message.headers, "from").strip() == "<>"
+        )
+        return cls(
+            message,
+            subject,
+            prose,
+            quoted,
+            folded(prose[:20_000]),
+            robot,
+            first(message.headers, "return-path").strip() in {"<>", "< >"},
+            any(phrase in subject for phrase in phrases.FAILED_SUBJECTS),
+            bool(_ANSWERED.match(message.header("subject"))),
+        )
+
+    def returned_headers(self) -> dict[str, list[str]]:
+        """Headers of the message that came back, as a part or as text."""
+        for part in self.message.returned:
+            headers, _ = split_headers(part.octets.lstrip(b"\n"))
+            if headers:
+                return headers
+        lines = self.quoted.splitlines()
+        start = next((n for n, line in enumerate(lines[:200]) if _HEADER_LINE.match(line.lstrip("> \t"))), None)
+        if start is None:
+            return {}
+        block = "\n".join(line.lstrip("> ") if line.startswith(">") else line for line in lines[start : start + 300])
+        return split_headers(block.encode("utf-8", "surrogateescape"))[0]
+
+    def own(self) -> set[str]:
+        """Addresses of whoever sent the message that came back, and of whoever reports."""
+        returned = self.returned_headers()
+        names = ("to", "from", "delivered-to", "x-original-to", "envelope-to", "return-path", "reply-to", "sender")
+        values = [value for name in names for value in self.message.headers.get(name, [])]
+        values += [value for name in ("from", "sender", "reply-to", "return-path", "errors-to", "message-id")
+                   for value in returned.get(name, [])]  # fmt: skip
+        values += [
+            value
+            for name in ("message-id", "in-reply-to", "references")
+            for value in self.message.headers.get(name, [])
+        ]
+        return {address.lower() for value in values for address in addresses_in(value)}
+
+    def returned_to(self, *names: str) -> list[str]:
+        """Whom the message that came back was for, by these of its headers."""
+        headers = self.returned_headers()
+        return addresses_in(" ".join(value for name in names for value in headers.get(name, [])[:5]))
+
+
+def _complaint(message: Message) -> Classified:
+    return Classified("complaint", tuple(Recipient(address, "unknown") for address in arf.complained(message)))
+
+
+def _by_fields(view: _View) -> Classified | None:
+    """What the fields of a delivery status notification say, or None where there are none that count."""
+    message = view.message
+    found = dsn.reports(message.status)
+    is_report = "delivery-status" in message.parameters.get("report-type", "").lower() or bool(message.status)
+    if not found and (is_report or view.robot or view.failed_subject) and not view.answered:
+        found = dsn.in_text("\n".join(part.text for part in message.texts)[:MAX_PROSE])
+    if not found and view.robot and not message.status:
+        found = _of_the_bounce_inside(message)
+    if not found or (view.answered and not view.robot):
+        return None
+    failed = [report for report in found if _has_failed(report)]
+    if not failed:
+        return (
+            OTHER if any(report.action in LIVING_ACTIONS or report.status.startswith("2") for report in found) else None
+        )
+    recipients = _of_reports(failed, view)
+    return Classified("bounce", recipients or _by_prose(view))
+
+
+def _refused(view: _View) -> bool:
+    """Some servers refuse mail by a disposition notification (RFC 8098), which otherwise tells of a mail that was read."""
+    return (
+        any("deleted" in part.text for part in view.message.disposition) and "rejected" in f"{view.subject} {view.said}"
+    )
+
+
+def _of_the_bounce_inside(message: Message) -> list[Report]:
+    """Some gateways send the bounce as the attachment of another one."""
+    for part in message.returned[:2]:
+        inner = read(part.octets.lstrip(b"\n"))
+        if inner.status:
+            return dsn.reports(inner.status)
+    return []
+
+
+def _has_failed(report: Report) -> bool:
+    return report.action not in LIVING_ACTIONS and not (report.status.startswith("2") and report.action != "failed")
+
+
+def _of_reports(failed: Sequence[Report], view: _View) -> tuple[Recipient, ...]:
+    named = {one.address.lower(): one for one in named_in(view.prose)}
+    returned_to = [address.lower() for address in view.returned_to("to")]
+    found: dict[str, Recipient] = {}
+    for report in failed:
+        address = _address_of(report, named, returned_to, alone=len(failed) == 1)
+        if not address:
+            continue
+        about = named.get(address.lower()) or named.get(report.final.lower())
+        prose = about.said if about else ""
+        kind = fate_of(f"{report.diagnostic} {report.category}".strip(), report.status, report.action, prose)
+        if kind == "unknown" and len(failed) == 1:
+            kind = fate_of(view.prose, report.status, report.action)
+        found.setdefault(address.lower(), Recipient(address, kind, report.status, report.diagnostic[:500]))
+    return tuple(found.values())
+
+
+def _address_of(report: Report, named: dict[str, Named], returned_to: Sequence[str], *, alone: bool) -> str:
+    """The address that was written to: what the report calls original, unless only another one was ever written to."""
+    candidates = [one for one in (report.original, report.final, report.actual) if _is_address(one)]
+    for one in candidates:
+        if one.lower() in returned_to:
+            return one
+    if alone and len(returned_to) == 1 and returned_to[0] in named and named[returned_to[0]].weight >= 2:
+        return named[returned_to[0]].address
+    if candidates:
+        return candidates[0]
+    prose = [one.address for one in named.values() if one.weight == 3]
+    return prose[0] if alone and len(prose) == 1 else ""
+
+
+def _is_address(text: str) -> bool:
+    local, at, domain = text.rpartition("@")
+    return bool(at and local and domain) and len(text) < 400
+
+
+def _is_prose_bounce(view: _View) -> bool:
+    message = view.message
+    if any(phrase in view.subject or phrase in view.said[:3000] for phrase in _SUCCESS) and not view.failed_subject:
+        return False
+    failed_body = any(phrase in view.said for phrase in phrases.FAILED_BODIES)
+    listed = "list-id" in message.headers or "list-unsubscribe" in message.headers or "list-post" in message.headers
+    if "x-failed-recipients" in message.headers and (failed_body or view.failed_subject):
+        return True
+    daemon = "mailer-daemon@" in message.header("from").lower()
+    if view.answered or (listed and not (daemon or (view.robot and view.failed_subject))):
+        return view.robot and failed_body and view.null_sender and _evidence(view)
+    if view.robot:
+        hints = view.failed_subject + failed_body + _evidence(view) + bool(message.returned or view.quoted)
+        return hints >= 2 or (daemon and failed_body and bool(named_in(view.prose[:10_000])))
+    if autoreply.by_words(message) or "in-reply-to" in message.headers:
+        return view.failed_subject and failed_body and view.null_sender and _evidence(view)
+    if view.null_sender:
+        return failed_body and (view.failed_subject or _evidence(view))
+    shown = says_something(view.prose[:10_000]) or bool(message.returned or view.quoted)
+    return (
+        view.failed_subject and failed_body and shown and any(one.weight >= 2 for one in named_in(view.prose[:10_000]))
+    )
+
+
+def _evidence(view: _View) -> bool:
+    """A server's reply code, or an address that is named as a recipient or beside a failure."""
+    return says_something(view.prose[:10_000]) or any(one.weight >= 2 for one in named_in(view.prose[:10_000]))
+
+
+def _by_prose(view: _View) -> tuple[Recipient, ...]:
+    message = view.message
+    failed = [address for value in message.all("x-failed-recipients") for address in addresses_in(value)]
+    named = named_in(view.prose)
+    returned_to = view.returned_to("to", "cc", "bcc", "x-original-to", "delivered-to", "envelope-to")
+    about = {one.address.lower(): one for one in named}
+    if not failed:
+        people = chosen(named, view.own(), returned_to)
+        failed = [one.address for one in people]
+    if not failed:
+        known = known_to_flufl(
+            message.header("from"), message.header("subject"), message.header("x-mailer"), view.prose
+        )
+        failed = [address for address in known if address.lower() in about]
+    if not failed and len(set(returned_to)) == 1:
+        failed = returned_to
+    failed = failed or _without_domain(view)
+    addresses = list({address.lower(): address for address in failed}.values())
+    told = [about[address.lower()].said if address.lower() in about else "" for address in addresses]
+    if _is_delayed(view):
+        kinds: list[Fate] = ["soft"] * len(addresses)
+    else:
+        kinds = [fate_of(said, action="failed") for said in told]
+    if all(kind == "unknown" for kind in kinds):
+        kinds = [_fate_of_all(view)] * len(addresses)
+    return tuple(
+        Recipient(address, kind, dsn.status_in(said), said[:500])
+        for address, kind, said in zip(addresses, kinds, told, strict=True)
+    )
+
+
+def _fate_of_all(view: _View) -> Fate:
+    """What the report says where nothing stands beside an address: the dialogue with the server, else its whole text."""
+    dialogue = " ".join(found[0] for found in _DIALOGUE.finditer(view.prose))
+    found = fate_of(dialogue, action="failed") if dialogue else "unknown"
+    return fate_of(f"{view.subject} {view.prose}", action="failed") if found == "unknown" else found
+
+
+def _without_domain(view: _View) -> list[str]:
+    """AOL names its members by their screen names alone, each on a line of its own."""
+    sender = addresses_in(view.message.header("from"))
+    if not sender or not sender[0].lower().endswith("@aol.com"):
+        return []
+    words = [line.strip() for line in view.prose.splitlines() if line.startswith(("\t", "   "))]
+    return [f"{word}@aol.com" for word in words if re.fullmatch(r"[A-Za-z0-9._]{3,32}", word)]
+
+
+def _is_delayed(view: _View) -> bool:
+    return any(phrase in view.subject or phrase in view.said for phrase in phrases.DELAYED) and not _gave_up(view)
+
+
+def _gave_up(view: _View) -> bool:
+    return any(
+        phrase in view.said
+        for phrase in ("permanent", "giving up", "will not be retried", "no further delivery attempts")
+    )
+
+
+def _cut(text: str) -> tuple[str, str]:
+    """The text before and after the line from which on the message that came back is quoted."""
+    lines = text.splitlines()
+    for n, line in enumerate(lines):
+        if n and len(line) < 200 and _opens_quote(line) and "@" not in line:
+            return "\n".join(lines[:n]), "\n".join(lines[n + 1 :])
+        if n and _HEADER_LINE.match(line) and _begins_message(lines, n):
+            return "\n".join(lines[:n]), "\n".join(lines[n:])
+    return text, ""
+
+
+def _begins_message(lines: Sequence[str], n: int) -> bool:
+    """True for the first of several header lines. They are the last thing in a report: where failures follow, they are only
+    mentioned."""
+    if sum(bool(_HEADER_LINE.match(line)) for line in lines[n : n + 6]) < 3:
+        return False
+    rest = folded("\n".join(lines[n : n + 40]))
+    return lines[n].lower().startswith(("received", "return-path")) or not any(
+        phrase in rest for phrase in _AFTER_HEADERS
+    )
+
+
+def _opens_quote(line: str) -> bool:
+    said = folded(line)
+    return any(phrase in said for phrase in phrases.CUTS)
