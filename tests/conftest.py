@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from store import schema
 from store.database import Database
 from tests import postfix_lab
+from tests.faults import table
 from tests.postfix_lab import PostfixLab
 
 if "GERMANE_TEST_POSTGRES" in os.environ:  # the settings refuse GERMANE_ variables that they do not know
@@ -102,7 +103,17 @@ def postfix(_one_postfix: PostfixLab) -> PostfixLab:
     return _one_postfix
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    table.note(item)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    outcomes = ("passed", "failed", "error")
+    faults = table.rows(r for outcome in outcomes for r in terminalreporter.getreports(outcome))
+    if faults:
+        terminalreporter.section("FAULTS SURVIVED")
+        for line in table.lines(faults):
+            terminalreporter.line(line)
     skipped = Counter(report.longrepr[2] for report in terminalreporter.getreports("skipped"))
     if skipped:
         terminalreporter.section("NOT RUN", yellow=True)

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from email import message_from_bytes
 
 from delivery.sink import EXTENSIONS, Accepted, Sink, SinkSession
 
@@ -12,7 +13,8 @@ EVERYBODY = ""
 
 @dataclass(frozen=True)
 class Fault:
-    """What to do instead of replying. Steps are connect, EHLO, MAIL, RCPT, DATA, content and message (after the final dot).
+    """What to do instead of replying. Steps are connect, EHLO, AUTH, MAIL, RCPT, DATA, content and message (after the final
+    dot).
 
     `reply` is sent in place of the real one, `drop` cuts the connection then, `hang` says nothing at all, `drip` sends the
     real reply one octet at a time. At the step message `take` says whether the message is kept although no 250 goes out.
@@ -44,6 +46,9 @@ class Misbehaving(Sink):
         self.connections = 0
         self.most_at_once = 0
         self.when_taken: Callable[[int], None] = lambda _number: None
+        self.when_at: Callable[[str], None] = lambda _step: None
+        """Is told each step before the reply to it goes out; `dot` is when the final dot came, `message` after the message
+        was taken."""
         self._done: Counter[Fault] = Counter()
 
     def session(self) -> SinkSession:
@@ -74,6 +79,9 @@ class Misbehaving(Sink):
     def recipients(self) -> list[str]:
         return [recipient for message in self.accepted for recipient in message.recipients]
 
+    def message_ids(self) -> list[str]:
+        return [message_from_bytes(message.content)["Message-ID"] for message in self.accepted]
+
 
 class _Session(SinkSession):
     sink: Misbehaving
@@ -83,6 +91,9 @@ class _Session(SinkSession):
 
     def _command(self, line: str) -> None:
         self.sink.commands.append(line)
+        if line.upper().startswith("AUTH "):
+            self.answer("AUTH", b"235 2.7.0 welcome")
+            return
         fault = self.sink.fault("DATA", self.recipients) if line.upper() == "DATA" else None
         if fault:  # here, because after its 354 the session would wait for content
             self._misbehave(fault, b"354 go on")
@@ -102,6 +113,7 @@ class _Session(SinkSession):
             super().data_received(data)
 
     def answer(self, step: str, reply: bytes) -> None:
+        self.sink.when_at(step)
         if step == "connect" and self.sink.crowded:
             super().answer(step, b"421 4.7.0 too many connections")
             return
@@ -116,6 +128,7 @@ class _Session(SinkSession):
         self._misbehave(fault, reply)
 
     def finish(self, content: bytes) -> None:
+        self.sink.when_at("dot")
         fault = self.sink.fault("message", self.recipients)
         if fault is None:
             super().finish(content)
