@@ -14,6 +14,9 @@ WAIT_S = 30.0
 UNREACHABLE = ("unable to open", "connection", "resolve", "disk i/o error")
 """What SQLite's and PostgreSQL's drivers say when there is nothing to talk to."""
 
+LOCKED = ("locked", "lock timeout", "deadlock")
+"""What they say when another process is in the way."""
+
 
 class StoreError(Exception):
     """The database cannot do what was asked now. The message says what to do."""
@@ -103,7 +106,7 @@ class Database:
 
     def _named(self, error: DBAPIError) -> StoreError | None:
         text = str(error.orig).lower()
-        if "locked" in text or "lock timeout" in text:
+        if any(sign in text for sign in LOCKED):
             return DatabaseBusy(
                 f"the database stayed locked by another process for {self._wait_s:g} s; "
                 "stop the other process or try again"

@@ -246,6 +246,12 @@ _MARK_DOTS = (
     .values(dot_sent=True)
     .returning(OUTBOX.c.id)
 )
+_MEMBERS = (
+    select(MEMBER.c.id)
+    .where(MEMBER.c.id.in_(select(OUTBOX.c.member_id).where(_KEYS)))
+    .order_by(MEMBER.c.id)
+    .with_for_update(read=True)
+)
 _SETTLE = (
     update(OUTBOX)
     .where(_KEYS, OUTBOX.c.claimed_by == _OWNER, OUTBOX.c.state.in_(bindparam("before", expanding=True)))
@@ -260,8 +266,11 @@ _SETTLE = (
 def mark_dots(connection: Connection, owner: str, keys: Sequence[int]) -> set[int]:
     """Write down that the final dot of these messages is about to be sent, and return those that may be completed.
 
-    A message is missing from the answer when its claim was lost, or its member left in this very moment.
+    A message is missing from the answer when its claim was lost, or its member left in this very moment. Whoever leaves while
+    this transaction is open waits for it: SQLite has one writer at a time, on PostgreSQL the members' rows are locked.
     """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_MEMBERS, {"keys": keys}).all()
     return set(connection.execute(_MARK_DOTS, {"keys": keys, "owner": owner}).scalars())
 
 
