@@ -90,11 +90,11 @@ class Town:
         """The member leaves now. A message whose dot was recorded before this moment may still arrive."""
         with self.database.writing() as connection:
             key = self.members[address]
+            members.leave(connection, key, START, "a test")  # may wait; what was recorded meanwhile counts as before
             on_its_way = select(func.count()).where(
                 OUTBOX.c.member_id == key, OUTBOX.c.state == "claimed", OUTBOX.c.dot_sent
             )
             allowed = connection.execute(on_its_way).scalar_one()
-            members.leave(connection, key, START, "a test")
         self.left[address] = self.server.recipients().count(address) + allowed
 
     def withdraw(self, key: int) -> None:
