@@ -25,6 +25,7 @@ COMMANDS = {
     "thresholds": ("jobs.thresholds", "thresholds", "Show and set the matches below which nothing is sent."),
     "compare": ("jobs.compare", "compare", "Show which of two matchers members like better."),
     "status": ("jobs.status", "status", "Show editions, their counts and the outbox."),
+    "dkim": ("jobs.dkim", "dkim", "Make, show and check the keys that sign the mails."),
     "doctor": ("jobs.doctor", "doctor", "Check configuration, database, templates and mail server; say what to do."),
     "evaluate": ("jobs.evaluate", "evaluate", "Measure matching and selection on a labelled corpus."),
 }

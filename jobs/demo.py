@@ -38,10 +38,11 @@ def demo(folder: Path) -> None:
     except OSError as error:
         raise click.BadParameter(f"{folder}: {error.strerror}; name another", param_hint="--folder") from None
     today = wall_clock().date()
-    with running(Sink(MailFolder(folder / "mail"))) as sink:
+    with running(Sink(MailFolder(folder / "mail", envelope=True))) as sink:
         config = _configure(folder, sink.port)
         _command(config, "init")
         _command(config, "networks", "add", *_network_options(EXAMPLE / "network.toml"))
+        _command(config, "dkim", "keygen")
         _command(config, "topics", "import", str(EXAMPLE / "topics.csv"))
         _command(config, "members", "import", str(_members(EXAMPLE, folder, today)))
         _command(config, "items", "import", str(_items(EXAMPLE, folder, today)))
@@ -57,7 +58,7 @@ def demo(folder: Path) -> None:
 
 def _clear(folder: Path) -> None:
     """Take away what an earlier demo made, and nothing else."""
-    for name in ("mail", "pages"):
+    for name in ("mail", "pages", "dkim"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for file in (*folder.glob("germane.db*"), *folder.glob("*.rejected.*"), folder / "index.html"):
         file.unlink(missing_ok=True)
@@ -71,6 +72,8 @@ def _configure(folder: Path, port: int) -> Path:
     for old, new in (
         ('url = "sqlite:///germane.db"', f'url = "sqlite:///{(folder / "germane.db").absolute()}"'),
         ('base_url = "http://localhost:8025"', 'base_url = "http://127.0.0.1:8025"'),
+        ("sign = false", "sign = true"),
+        ('keys = "dkim"', f'keys = "{(folder / "dkim").absolute()}"'),
         ('host = "localhost"\n# Its port.\nport = 25', f'host = "127.0.0.1"\n# Its port.\nport = {port}'),
     ):
         assert old in text, old

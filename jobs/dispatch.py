@@ -268,7 +268,9 @@ class Dispatch:
             for edition in outbox.open_editions(connection, now, self._scope):
                 network = by_key[edition.network_key]
                 labels = topics.load(connection, network.key)
-                press = press_for(self._services, network, labels, edition_id=edition.public_id, slot=edition.slot)
+                press = press_for(
+                    self._services, network, labels, edition_id=edition.public_id, slot=edition.slot, signed=True
+                )
                 domain = wire_address(network.sender_address).rpartition("@")[2]
                 self._issues[edition.key] = Issue(edition, domain, press)
 

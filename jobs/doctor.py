@@ -29,14 +29,15 @@ class Finding:
 
 @click.command()
 @click.option("--no-smtp", is_flag=True, help="Do not connect to the mail server.")
+@click.option("--no-dns", is_flag=True, help="Do not ask the DNS about the senders' domains.")
 @as_json_option
 @click.pass_obj
-def doctor(config: Path | None, no_smtp: bool, as_json: bool) -> None:
-    """Check configuration, database, templates, mail server and sender settings. Exit code 1 when there is a problem.
+def doctor(config: Path | None, no_smtp: bool, no_dns: bool, as_json: bool) -> None:
+    """Check configuration, database, templates, mail server, sender settings and keys. Exit code 1 when there is a problem.
 
     Example: germane doctor --json
     """
-    findings = list(_examine(config, no_smtp))
+    findings = list(_examine(config, no_smtp, no_dns))
     if as_json:
         print_json([{"area": f.area, "level": f.level, "what": f.what, "advice": f.advice} for f in findings])
     else:
@@ -49,7 +50,7 @@ def _sign(finding: Finding) -> str:
     return {"ok": "ok", "warning": "note", "problem": "FIX"}[finding.level]
 
 
-def _examine(config: Path | None, no_smtp: bool) -> Iterator[Finding]:
+def _examine(config: Path | None, no_smtp: bool, no_dns: bool) -> Iterator[Finding]:
     from jobs.services import open_services
     from store.database import StoreError
 
@@ -71,6 +72,7 @@ def _examine(config: Path | None, no_smtp: bool) -> Iterator[Finding]:
     yield from _templates(services)
     if database_works.level == "ok":
         yield from _networks(services)
+        yield from _signatures(services, no_dns)
     if not no_smtp:
         yield _mail_server(settings)
 
@@ -179,6 +181,51 @@ def _schedule(network: "Network") -> Finding | None:
 
 
 SENDER_CHECKS: tuple[Callable[["Network"], Finding | None], ...] = (_sender, _list_id, _postal_address, _schedule)
+
+
+def _signatures(services: "Services", no_dns: bool) -> Iterator[Finding]:
+    """Keys and DNS records of each sender's domain that can be one."""
+    from jobs.keyring import domain_of
+    from store import networks
+
+    if not services.settings.dkim.sign:
+        yield Finding("dkim", "ok", "signing is left to the mail server (dkim.sign = false)")
+    with services.database.reading() as connection:
+        senders = [network.sender_address for network in networks.every(connection)]
+    for domain in dict.fromkeys(domain_of(sender) for sender in senders if _is_address(sender)):
+        yield from _domain(services.settings, domain, no_dns)
+
+
+def _domain(settings: Settings, domain: str, no_dns: bool) -> Iterator[Finding]:
+    from jobs import dkim, dns, keyring
+
+    faults = list(dkim.file_faults(settings, domain)) if settings.dkim.sign else []
+    try:
+        keys = [] if faults else keyring.keys_for(settings, f"x@{domain}")
+        faults += [] if no_dns else dns.faults(domain, keys, dns.txt_records)
+    except SettingsError as error:
+        yield Finding(
+            "dkim", "problem", str(error), "put the file back, or germane dkim keygen with another --selector"
+        )
+        return
+    except dns.DnsUnreachable as error:
+        no_dns = True
+        yield Finding("dns", "warning", str(error), "see whether this machine can resolve names, or use --no-dns")
+    for fault in faults:
+        yield Finding("dns", "problem" if fault.grave else "warning", fault.what, fault.advice)
+    if not faults and not no_dns:
+        signed = f"{len(keys)} keys, " if keys else ""
+        yield Finding("dns", "ok", f"{domain}: {signed}SPF and DMARC in place")
+
+
+def _is_address(text: str) -> bool:
+    from profiles.address import normalise
+
+    try:
+        normalise(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _mail_server(settings: Settings) -> Finding:

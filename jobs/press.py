@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from digest.items import Topic
 from digest.message import DigestPress, Masthead, Recipient
+from jobs.keyring import keys_for
 from jobs.services import TEMPLATES, Services
 from profiles.links import sign
 
@@ -22,9 +23,17 @@ def mail_environment() -> "jinja2.Environment":
 
 
 def press_for(
-    services: Services, network: "Network", topics: Iterable[Topic], *, edition_id: str = "trial", slot: str = ""
+    services: Services,
+    network: "Network",
+    topics: Iterable[Topic],
+    *,
+    edition_id: str = "trial",
+    slot: str = "",
+    signed: bool = False,
 ) -> DigestPress:
-    """A press for one edition. Raises TemplateError, naming file and line, when a template cannot be used."""
+    """A press for one edition. Raises TemplateError, naming file and line, when a template cannot be used, and SettingsError
+    when what it prints is to be `signed` and a key is missing."""
+    keys = keys_for(services.settings, network.sender_address) if signed else ()
     masthead = Masthead(
         network_name=network.name,
         network_slug=network.slug,
@@ -39,7 +48,7 @@ def press_for(
         slot=slot,
         base_url=services.settings.web.base_url,
     )
-    return DigestPress(mail_environment(), masthead, {topic.key: topic.label for topic in topics})
+    return DigestPress(mail_environment(), masthead, {topic.key: topic.label for topic in topics}, keys)
 
 
 def recipient_for(services: Services, public_id: str, address: str, name: str, language: str) -> Recipient:

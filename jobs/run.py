@@ -181,7 +181,7 @@ def _check_templates(services: "Services", network: "Network") -> None:
 
     with services.database.reading() as connection:
         known = topics.load(connection, network.key)
-    press_for(services, network, known)
+    press_for(services, network, known, signed=True)
 
 
 def _stored(services: "Services", network: "Network", slot: str) -> "Edition":

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 CONFIG_FILE = "config.toml"
 PREFIX = "GERMANE_"
+SELECTOR = r"[A-Za-z0-9]([A-Za-z0-9-]{0,40}[A-Za-z0-9])?"
+"""A label of the DNS with room for what is put after it."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Match = Annotated[float, Field(ge=0, le=100)]
@@ -80,6 +82,21 @@ class SendingSettings(Section):
     )
     give_up_after_h: Seconds = Field(
         96, description="Hours after which a message that is still refused for now is given up."
+    )
+
+
+class DkimSettings(Section):
+    sign: bool = Field(
+        False,
+        description="Sign each message here, with the keys of `germane dkim keygen`; false: the mail server signs.",
+    )
+    selector: str = Field(
+        "germane",
+        pattern=f"^{SELECTOR}$",
+        description="The keys that sign: SELECTOR-rsa and SELECTOR-ed25519 under _domainkey of the sender's domain.",
+    )
+    keys: str = Field(
+        "dkim", min_length=1, description="The folder of the private keys, which nobody but Germane should read."
     )
 
 
@@ -164,6 +181,7 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     smtp: SmtpSettings = SmtpSettings()
     sending: SendingSettings = SendingSettings()
+    dkim: DkimSettings = DkimSettings()
     matching: MatchingSettings = MatchingSettings()
     digest: DigestSettings = DigestSettings()
     imports: ImportSettings = ImportSettings()
@@ -232,6 +250,8 @@ def _section_lines(section: Section) -> list[str]:
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 

@@ -74,7 +74,9 @@ class Installation:
         self.set("SMTP__HOST", server.host)
         self.set("SMTP__PORT", server.port)
         self.now = NOW
+        self.dns = {"news.example.org": ["v=spf1 a -all"], "_dmarc.example.org": ["v=DMARC1; p=reject"]}
         patch.setattr("jobs.services.wall_clock", lambda: self.now)
+        patch.setattr("jobs.dns.txt_records", lambda name: self.dns.get(name, []))
         self.network_key = self.add_network("breathe-well")
 
     def set(self, variable: str, value: object) -> None:

@@ -17,11 +17,13 @@ import pytest
 from sqlalchemy import select
 
 from digest.items import Item
+from jobs.keyring import load
 from jobs.run import WORDS
 from store import editions, items, networks
 from store.database import Database
 from store.editions import Outcome
 from store.tables import Member
+from tests.digest.keys import verified
 
 GERMANE = (sys.executable, "-c", "from jobs.cli import main; main()", "demo", "--folder", "shown")
 MEMBER = Member.__table__  # type: ignore[attr-defined]
@@ -106,6 +108,17 @@ def test_every_digest_is_a_mail_that_parses_and_there_is_no_other(shown: Shown) 
         assert all(part is not None and part.get_content().strip() for part in parts)
         assert mail["Subject"].strip()
         assert "List-Unsubscribe" in mail
+
+
+def test_every_mail_is_signed_twice_and_has_a_return_path_of_its_own(shown: Shown) -> None:
+    domain = shown.network.sender_address.partition("@")[2]
+    keys = [load(shown.folder / "dkim" / domain / f"germane-{kind}.pem") for kind in ("rsa", "ed25519")]
+    for name, mail in list(shown.mails.items())[:10]:
+        assert verified((shown.folder / "mail" / name).read_bytes(), *keys) == [True, True]
+        assert mail["X-Envelope-To"] == mail["To"].addresses[0].addr_spec
+    senders = {str(mail["X-Envelope-From"]) for mail in shown.mails.values()}
+    assert len(senders) == len(shown.mails)
+    assert {sender.partition("@")[2] for sender in senders} == {domain}
 
 
 def _links(page: Path) -> set[Path]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from jobs.dns import DnsUnreachable
 from jobs.services import TEMPLATES
 from store import networks
 from tests.faults.misbehaving import Fault
@@ -26,7 +27,7 @@ def test_a_sound_installation_has_no_problem(installation: Installation) -> None
     assert result.exit_code == 0
     assert {finding["level"] for finding in findings()} == {"ok"}
     assert {finding["area"] for finding in findings()} == {
-        "configuration", "secret key", "web.base_url", "database", "templates", "breathe-well", "mail server",
+        "configuration", "secret key", "web.base_url", "database", "templates", "breathe-well", "dkim", "dns", "mail server",
     }  # fmt: skip
     assert not any(finding["advice"] for finding in findings())
 
@@ -180,3 +181,66 @@ def test_a_run_with_a_broken_template_stops_before_anything_is_composed(
     assert f"{file}, line " in result.stderr
     assert message in result.stderr
     assert (installation.fingerprint, installation.mailed) == (rows, [])
+
+
+def _signs(installation: Installation) -> None:
+    installation.set("DKIM__SIGN", "true")
+
+
+def _published(installation: Installation) -> None:
+    for record in printed("dkim", "keygen"):
+        installation.dns[record["name"]] = [record["text"]]
+
+
+def test_keys_that_are_made_and_published_are_well(installation: Installation) -> None:
+    _signs(installation)
+    _published(installation)
+    assert problems() == []
+    assert "news.example.org: 2 keys, SPF and DMARC in place" in germane("doctor").stdout
+
+
+def test_keys_that_are_missing_are_a_problem(installation: Installation) -> None:
+    _signs(installation)
+    (problem,) = problems()
+    assert problem["what"] == "dkim/news.example.org/germane-rsa.pem: there is no such key"
+    assert problem["advice"] == "germane dkim keygen"
+
+
+def test_a_key_that_is_not_published_is_a_problem_and_so_is_another_one_in_its_place(
+    installation: Installation,
+) -> None:
+    _signs(installation)
+    germane("dkim", "keygen")
+    assert len(problems()) == 2
+    assert "not published" in problems()[0]["what"]
+    installation.dns["germane-rsa._domainkey.news.example.org"] = ["v=DKIM1; k=rsa; p=AAAA"]
+    assert "holds another key" in problems()[0]["what"]
+
+
+def test_a_key_that_others_may_read_and_one_that_cannot_be_read_are_problems(installation: Installation) -> None:
+    _signs(installation)
+    _published(installation)
+    file = Path("dkim/news.example.org/germane-rsa.pem")
+    file.chmod(0o644)
+    assert "others may read it" in problems()[0]["what"]
+    file.chmod(0o600)
+    file.write_text("nonsense")
+    assert "not a private key in PEM form" in problems()[0]["what"]
+
+
+def test_missing_spf_and_dmarc_are_told(installation: Installation) -> None:
+    installation.dns.clear()
+    told = [finding["what"] for finding in findings() if finding["area"] == "dns"]
+    assert [what.split(" has no ")[1] for what in told] == ["SPF record (RFC 7208)", "DMARC record (RFC 9989)"]
+
+
+def test_a_dns_that_does_not_answer_is_a_warning_and_need_not_be_asked(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(name: str) -> list[str]:
+        raise DnsUnreachable(f"{name}: Timeout")
+
+    monkeypatch.setattr("jobs.dns.txt_records", silent)
+    (warning,) = [finding for finding in findings() if finding["area"] == "dns"]
+    assert (warning["level"], warning["what"]) == ("warning", "news.example.org: Timeout")
+    assert not [finding for finding in printed("doctor", "--no-dns") if finding["area"] == "dns"]
