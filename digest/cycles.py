@@ -20,7 +20,7 @@ def objective(problem: Problem, chosen: Bools) -> float:
     """The figure that exchanges raise."""
     picked = np.flatnonzero(chosen)
     short = np.maximum(problem.need - problem.reach(picked), 0).sum()
-    return float(worth(problem)[picked].sum(dtype=np.float64) - SHORT_COST * short)
+    return float(worth(problem, picked).sum() - SHORT_COST * short)
 
 
 def exchanged(problem: Problem, chosen: Bools) -> Bools:
@@ -79,10 +79,10 @@ class _Moves:
     def cycles(self, problem: Problem, picked: Places) -> list[list[int]]:
         """Cycles of moves that should gain, best first; a move stands in for itself where it needs no other."""
         reach, none = problem.reach(picked), problem.n_items
-        item, figure = np.r_[problem.item, none], np.r_[worth(problem), 0.0]
+        item = np.r_[problem.item, none]
         add = np.r_[np.where(reach < problem.need, SHORT_COST, np.where(reach < problem.most, 0.0, -np.inf)), 0.0]
         drop = np.r_[np.where(reach <= problem.need, -SHORT_COST, 0.0), 0.0]
-        gain = figure[self.new].sum(axis=1) - figure[self.old].sum(axis=1)
+        gain = worth(problem, self.new).sum(axis=1) - worth(problem, self.old).sum(axis=1)
         tails, heads, weights, moves = [], [], [], []
         for tail in (None, 0, 1):
             charged = sum((drop[item[self.old[:, k]]] for k in (0, 1) if k != tail), np.zeros(len(gain)))

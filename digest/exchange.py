@@ -22,9 +22,10 @@ SWAP_PAIRS = 4_000_000
 ROUNDS = 200
 
 
-def worth(problem: Problem) -> npt.NDArray[np.float64]:
-    """What each pair adds to the figure that is raised."""
-    return problem.value.astype(np.float64) - DEEP_COST * problem.deep
+def worth(problem: Problem, pairs: Places) -> npt.NDArray[np.float64]:
+    """What each of these pairs adds to the figure that is raised; nothing for none (-1)."""
+    value = problem.value[pairs].astype(np.float64) - DEEP_COST * problem.deep[pairs]
+    return np.where(pairs < 0, 0.0, value)
 
 
 def settled(problem: Problem, found: Settled) -> Bools:
@@ -133,11 +134,12 @@ def swap_round(problem: Problem, chosen: Bools, wanted: Places) -> bool:
 
 def _best_swaps(problem: Problem, picked: Places, wanted: Places, reach: Places) -> _Swaps:
     """For each of the wanted pairs the exchange that gains most, where any does."""
-    figure, found = worth(problem), []
-    cost = np.r_[figure + SHORT_COST * (reach <= problem.need)[problem.item], 0.0]
+    found = []
+    lacks, held = reach < problem.need, reach <= problem.need
     for part in np.array_split(wanted, max(1, len(wanted) * 8 // SWAP_PAIRS)):
         new, old = swaps(problem, picked, part)
-        gain = figure[new] + SHORT_COST * (reach < problem.need)[problem.item[new]] - cost[old]
+        gain = worth(problem, new) + SHORT_COST * lacks[problem.item[new]]
+        gain -= worth(problem, old) + SHORT_COST * (held[problem.item[old]] & (old >= 0))
         order = np.lexsort((old, -gain, new))
         best = order[place_within(new[order]) == 1]
         best = best[gain[best] > LEAST_GAIN]

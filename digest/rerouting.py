@@ -71,13 +71,12 @@ class _Graph:
         among[problem.member[wanted]] = True
         given = picked[tight[problem.item[picked]] & among[problem.member[picked]]]
         new, old = np.r_[new, np.full(len(given), -1)], np.r_[old, given]
-        figure = np.r_[worth(problem), 0.0]
-        item = np.r_[problem.item, problem.n_items]
-        gain = figure[new] - figure[old]
-        drop = np.r_[np.where(reach <= problem.need, -SHORT_COST, 0.0) * (problem.need > 0), 0.0][item[old]]
+        gain = worth(problem, new) - worth(problem, old)
+        given_up, taken_on = (np.where(side < 0, problem.n_items, problem.item[side]) for side in (old, new))
+        drop = np.r_[np.where(reach <= problem.need, -SHORT_COST, 0.0) * (problem.need > 0), 0.0][given_up]
         add = np.where(reach < problem.need, SHORT_COST, np.where(reach < problem.most, 0.0, -np.inf))
-        add = np.r_[add, 0.0][item[new]]
-        tails, heads = np.r_[node, hub][item[old]], np.r_[node, hub][item[new]]
+        add = np.r_[add, 0.0][taken_on]
+        tails, heads = np.r_[node, hub][given_up], np.r_[node, hub][taken_on]
         at_hub = np.full(len(new), hub)
         ways = [(at_hub, at_hub, gain + drop + add, np.isfinite(add))]
         ways.append((tails, at_hub, gain + add, (tails < hub) & np.isfinite(add)))
@@ -98,7 +97,7 @@ class _Graph:
         `chosen` is changed."""
         now = _Now.of(self)
         used = np.zeros(problem.n_members, np.bool_)
-        reach, figure, gained = reach.copy(), worth(problem), False
+        reach, gained = reach.copy(), False
         for _ in range(PATHS):
             path = now.best_path()
             if path is None:
@@ -107,9 +106,8 @@ class _Graph:
             new, old = self.new[path], self.old[path]
             new, old = new[new >= 0], old[old >= 0]
             after = reach + problem.reach(new) - problem.reach(old)
-            gain = (
-                figure[new].sum() - figure[old].sum() - SHORT_COST * (_short(problem, after) - _short(problem, reach))
-            )
+            gain = worth(problem, new).sum() - worth(problem, old).sum()
+            gain -= SHORT_COST * (_short(problem, after) - _short(problem, reach))
             fits = len(np.unique(members)) == len(members) and (after <= problem.most).all()
             if not fits or gain <= LEAST_GAIN:
                 now.skip(path)
