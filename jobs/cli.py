@@ -18,6 +18,7 @@ COMMANDS = {
     "members": ("jobs.members", "members", "Import, add, show, list, export and remove members."),
     "items": ("jobs.items", "items", "Post, import, list, show and withdraw items."),
     "feedback": ("jobs.feedback", "feedback", "Import and list what members said about items."),
+    "bounces": ("jobs.bounces", "bounces", "Take in what comes back; see and undo what followed from it."),
     "suppress": ("jobs.suppress", "suppress", "Suppress addresses, check and lift it: never to be mailed again."),
     "topics": ("jobs.topics", "topics", "Import and list a network's topics."),
     "preview": ("jobs.preview", "preview", "Show the digest a member would get now."),

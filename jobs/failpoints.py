@@ -29,6 +29,12 @@ POINTS = {
     "send.replied": "what became of a message is known, and not yet written down",
     "send.released": "the claims that were left are given up",
     "send.settled": "the counts of the edition are written down after sending",
+    "incoming.received": "a mail came in, and is kept nowhere yet",
+    "incoming.keeping": "inside the transaction that keeps a mail",
+    "incoming.kept": "a mail is kept, and not yet accepted where it came from",
+    "incoming.moving": "a mail is kept, and about to be moved or deleted where it came from",
+    "incoming.taken": "a mail belongs to this process, its try counted",
+    "incoming.settling": "inside the transaction that deals with a mail",
 }
 """What is true when a process gets there."""
 

@@ -12,6 +12,8 @@ CONFIG_FILE = "config.toml"
 PREFIX = "GERMANE_"
 SELECTOR = r"[A-Za-z0-9]([A-Za-z0-9-]{0,40}[A-Za-z0-9])?"
 """A label of the DNS with room for what is put after it."""
+SECRETS = (("smtp", "password"), ("incoming", "imap_password"), ("incoming", "webhook_secret"), (None, "secret_key"))
+"""(section, key) of what comes from the environment only."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Match = Annotated[float, Field(ge=0, le=100)]
@@ -160,6 +162,41 @@ class OrderSettings(Section):
     near_match: Match = Field(10, description="Points of match by which it has moved up when the deadline has come.")
 
 
+class IncomingSettings(Section):
+    lmtp_host: str = Field("127.0.0.1", description="The address `germane serve` takes mail on, by LMTP.")
+    lmtp_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Its port; 0 takes none. Let only your mail server reach it: LMTP asks for no password.",
+    )
+    max_mb: Positive = Field(
+        64, description="Megabytes from which on a mail is refused; only its first one is kept and read."
+    )
+    maildir: str = Field("", description="A Maildir that `germane serve` empties; empty for none.")
+    imap_host: str = Field("", description="An IMAP server whose folder `germane serve` empties; empty for none.")
+    imap_port: int = Field(993, ge=1, le=65535, description="Its port.")
+    imap_security: Literal["tls", "starttls", "none"] = Field("tls", description="none only on this machine.")
+    imap_user: str = Field("", description="The user; the password comes from GERMANE_INCOMING__IMAP_PASSWORD only.")
+    imap_password: SecretStr = Field(SecretStr(""), exclude=True, description="From the environment only.")
+    imap_folder: str = Field("INBOX", description="The folder that is emptied.")
+    webhook_secret: SecretStr = Field(
+        SecretStr(""), exclude=True, description="From the environment only; empty: no webhook."
+    )
+
+
+class BouncesSettings(Section):
+    hard_in_a_row: Positive = Field(2, description="Messages in a row to a dead address after which it is held.")
+    failures_in_a_row: Positive = Field(
+        5, description="Failed messages in a row, of any kind, after which an address is held."
+    )
+    probe_after_days: Seconds = Field(7, description="Days after which an address that is held gets a probe.")
+    probe_wait_days: Seconds = Field(
+        7, description="Days after which a probe that did not come back opens the address again."
+    )
+    most_probes: Positive = Field(3, description="Probes that come back after which the address is suppressed.")
+
+
 class ScheduleSettings(Section):
     tick_s: Seconds = Field(30, description="How often `germane serve` looks whether an edition or a message is due.")
     grace_h: Seconds = Field(72, description="An edition missed by more hours than this is not caught up.")
@@ -186,6 +223,8 @@ class Settings(BaseSettings):
     digest: DigestSettings = DigestSettings()
     imports: ImportSettings = ImportSettings()
     order: OrderSettings = OrderSettings()
+    incoming: IncomingSettings = IncomingSettings()
+    bounces: BouncesSettings = BouncesSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     log: LogSettings = LogSettings()
     secret_key: SecretStr = Field(
@@ -226,7 +265,8 @@ def load_settings(path: Path | None = None) -> Settings:
 def render_config() -> str:
     """The text of config.toml: every setting with its default and its sentence. Secrets are left out."""
     lines = ["# Germane's settings. Environment variables win over this file: GERMANE_SMTP__HOST is smtp.host.",
-             "# Secrets come from the environment only: GERMANE_SECRET_KEY, GERMANE_SMTP__PASSWORD."]  # fmt: skip
+             "# Secrets come from the environment only: GERMANE_SECRET_KEY, GERMANE_SMTP__PASSWORD,",
+             "# GERMANE_INCOMING__IMAP_PASSWORD, GERMANE_INCOMING__WEBHOOK_SECRET."]  # fmt: skip
     for name, field in Settings.model_fields.items():
         if isinstance(field.default, Section):
             lines += ["", f"[{name}]"]
@@ -262,7 +302,7 @@ def _check_file(file: Path) -> None:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not a TOML file: {error}") from None
-    for section, key in (("smtp", "password"), (None, "secret_key")):
+    for section, key in SECRETS:
         if key in (content.get(section, {}) if section else content):
             raise SettingsError(f"{file}: {key} is a secret; take it out of the file and set it in the environment")
 

@@ -22,6 +22,9 @@ FORGOTTEN = tables.ForgottenTerm.__table__  # type: ignore[attr-defined]
 JUDGEMENT = tables.Judgement.__table__  # type: ignore[attr-defined]
 DELIVERY = tables.Delivery.__table__  # type: ignore[attr-defined]
 
+REACHABILITY = tables.Reachability.__table__  # type: ignore[attr-defined]
+CAME_BACK = tables.CameBack.__table__  # type: ignore[attr-defined]
+
 HIDDEN = frozenset({"id", "network_id", "member_id", "edition_id", "digest_id", "outbox_id", "item_id"})
 """Numbers that only join rows to each other."""
 
@@ -37,6 +40,9 @@ def everything_about(connection: Connection, member_key: int) -> dict[str, Any]:
     learned = select(LEARNED.c.label, LEARNED.c.weight).where(LEARNED.c.member_id == member_key)
     judged = select(JUDGEMENT.c.good, JUDGEMENT.c.match, JUDGEMENT.c.at, ITEM.c.title, ITEM.c.public_id)
     judged = judged.join(ITEM, ITEM.c.id == JUDGEMENT.c.item_id).where(JUDGEMENT.c.member_id == member_key)
+    names = ("at", "kind", "fault", "status", "said", "signed", "action", "reason", "undone_at")
+    came_back = select(*(CAME_BACK.c[name] for name in names)).where(CAME_BACK.c.member_id == member_key)
+    reachability = select(REACHABILITY).where(REACHABILITY.c.member_id == member_key)
     forgotten = select(FORGOTTEN).where(FORGOTTEN.c.member_id == member_key)
     return {
         "member": _rows(connection, one)[0],
@@ -66,6 +72,8 @@ def everything_about(connection: Connection, member_key: int) -> dict[str, Any]:
         "judgements": _rows(connection, judged.order_by(JUDGEMENT.c.at, JUDGEMENT.c.item_id)),
         "messages": _rows(connection, select(OUTBOX).where(OUTBOX.c.member_id == member_key).order_by(OUTBOX.c.id)),
         "deliveries": _rows(connection, deliveries.order_by(DELIVERY.c.id)),
+        "came_back": _rows(connection, came_back.order_by(CAME_BACK.c.id)),
+        "reachability": _rows(connection, reachability),
     }
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, Text, bindparam, cast, func, literal,
 from profiles.address import erased_key, normalise
 from profiles.joining import DEFAULTS, Decision, Entry, decide
 from profiles.member import GONE, Member, Preferences, Profile, Status
-from store import feedback, suppression, tables, thresholds
+from store import bounces, feedback, suppression, tables, thresholds
 from store.database import Database, StoreError, insert_rows
 from store.identifiers import new_public_id
 
@@ -216,6 +216,7 @@ def erase(connection: Connection, key: int, now: datetime, secret: bytes, basis:
     connection.execute(update(DIGEST_ITEM).where(DIGEST_ITEM.c.member_id == key).values(reason=[]))
     sent = select(OUTBOX.c.id).where(OUTBOX.c.member_id == key)
     connection.execute(update(DELIVERY).where(DELIVERY.c.outbox_id.in_(sent)).values(reply=""))
+    bounces.forget(connection, key)
     feedback.erase(connection, key)
     thresholds.erase(connection, key)
     _record(connection, [(key, "left", basis, "", now)])

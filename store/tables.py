@@ -25,6 +25,7 @@ from sqlmodel import Field, SQLModel
 from digest.items import KINDS, STATES
 from profiles.feedback import OPPOSITES, VERDICTS
 from profiles.member import CADENCES, ROLES, STATUSES
+from profiles.reachability import STATES as REACH_STATES
 from profiles.suppression import REASONS
 from store.types import Lines, UtcDateTime
 
@@ -35,6 +36,9 @@ OUTBOX_KINDS = ("digest", "probe")
 OUTBOX_STATES = (
     "planned", "claimed", "handed_over", "deferred", "refused", "uncertain", "cancelled", "bounced", "complained"
 )  # fmt: skip
+
+INBOUND_STATES = ("waiting", "done", "aside")
+CAME_BACK_KINDS = ("bounce", "complaint", "refusal", "waited")
 
 Key = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only for a column that is declared INTEGER."""
@@ -403,6 +407,84 @@ class Judgement(SQLModel, table=True):
     """The match at that time."""
     by: str = ""
     at: datetime = _time(nullable=False)
+
+
+class Inbound(SQLModel, table=True):
+    """A mail that came in, kept whole from before it is accepted until it is dealt with."""
+
+    __table_args__: ClassVar[Any] = (
+        _one_of("state", INBOUND_STATES),
+        Index("ix_inbound_state_taken_until", "state", "taken_until"),
+    )
+
+    id: int | None = _key()
+    digest: str = Field(unique=True)
+    """SHA-256 of the recipient and the octets: the same mail is kept once, however often it is handed in."""
+    source: str
+    """How it came: lmtp, maildir, mbox, imap, file."""
+    recipient: str = ""
+    received_at: datetime = _time(nullable=False)
+    octets: int = 0
+    raw: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    """Its first octets, as many as are ever looked at; None once it was dealt with."""
+    state: str = "waiting"
+    """waiting; done; aside: it broke its reader several times, and waits for a person."""
+    tries: int = 0
+    taken_until: datetime | None = _time()
+    outcome: str = _text()
+    settled_at: datetime | None = _time()
+
+
+class CameBack(SQLModel, table=True):
+    """Something that came back about a mail, what was decided of it, and what to put back if that was wrong."""
+
+    __tablename__: ClassVar[Any] = "came_back"
+    __table_args__: ClassVar[Any] = (
+        _one_of("kind", CAME_BACK_KINDS),
+        Index("ix_came_back_outbox_id_kind", "outbox_id", "kind"),
+        Index("ix_came_back_member_id", "member_id"),
+    )
+
+    id: int | None = _key()
+    member_id: int | None = _to_if("member")
+    outbox_id: int | None = _to_if("outbox")
+    inbound_id: int | None = Field(
+        default=None, sa_column=Column(Key, ForeignKey("inbound.id", ondelete="SET NULL"), nullable=True)
+    )
+    at: datetime = _time(nullable=False)
+    kind: str
+    """bounce, complaint; refusal: the mail server's own answer; waited: the time of a held address had come."""
+    fault: str = ""
+    """hard, soft or unknown; empty for what is no failure."""
+    status: str = ""
+    said: str = _text()
+    signed: bool = False
+    """It carried what only we can make: a return path, or a signed link of the mail that came back."""
+    action: str = ""
+    """none, hold, probe, open, remove, suppress."""
+    reason: str = _text()
+    before: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    """The address's record and its members' statuses as they were, for `germane bounces undo`."""
+    undone_at: datetime | None = _time()
+    undone_by: str = ""
+
+
+class Reachability(SQLModel, table=True):
+    """The record of one address over all networks, by its keyed hash; see `profiles.reachability`."""
+
+    __table_args__: ClassVar[Any] = (_one_of("state", REACH_STATES), Index("ix_reachability_due_at", "due_at"))
+
+    hash: str = Field(sa_column=Column(String, primary_key=True))
+    state: str = "open"
+    failures: int = 0
+    hard: int = 0
+    first_failed_at: datetime | None = _time()
+    last_failed_at: datetime | None = _time()
+    last_ok_at: datetime | None = _time()
+    probes: int = 0
+    due_at: datetime | None = _time()
+    member_id: int | None = _to_if("member")
+    """One of the members who have the address: whom a probe is written to."""
 
 
 class Suppression(SQLModel, table=True):

@@ -25,6 +25,19 @@ _AFTER_DATA = re.compile(
     r"(?:docomo|ezweb|au|softbank|vodafone|willcom|disney)\.(?:ne\.jp|com)\b.{0,300}(?:end of )?\bdata\b",
     re.IGNORECASE | re.DOTALL,
 )
+_OURS = (
+    "spam",
+    "blocked",
+    "blacklist",
+    "blocklist",
+    "policy",
+    "dmarc",
+    "reputation",
+    "greylist",
+    "rate limit",
+    "virus",
+    "relay",
+)
 _SURE = (
     "user unknown",
     "unknown user",
@@ -89,6 +102,17 @@ def _temporary(said: str, codes: list[str]) -> bool:
 
 def _any(table: tuple[str, ...], said: str) -> bool:
     return any(phrase in said for phrase in table)
+
+
+def is_about_us(said: str, status: str = "") -> bool:
+    """True for a refusal because of who sent it or what it holds (policy, content, authentication): it says nothing about the
+    address, and must count against nobody. What names a full mailbox or an unknown person is about the address all the same.
+    """
+    words = folded(said[:MAX_LOOKED_AT])
+    if _any(phrases.FULL, words) or _any(phrases.DEAD, words):
+        return False
+    codes = _statuses(words, status)
+    return any(code[2] in "67" for code in codes) or _any(phrases.SENDER, words) or any(word in words for word in _OURS)
 
 
 def says_something(text: str) -> bool:

@@ -41,7 +41,7 @@ def test_f14_import_sign_up_and_the_next_edition_leave_a_suppressed_address_out(
 def test_suppression_outlives_erasure(installation: Installation, tmp_path: Path) -> None:
     installation.join("gone@example.org", Profile(languages=("en",)))
     germane("suppress", "add", "gone@example.org", "--reason", "complaint")
-    germane("members", "remove", "gone@example.org", "--erase")
+    germane("members", "remove", "gone@example.org", "--erase", "--yes")
     installation.add_network("heart-help")
     result = germane("members", "add", "gone@example.org", "-n", "heart-help")
     assert (result.exit_code, "suppressed" in result.output) == (2, True)

@@ -4,8 +4,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
-from store import feedback, members, tables, thresholds
+from profiles.reachability import Rule
+from store import bounces, feedback, members, tables, thresholds
 from store.access import everything_about
+from store.bounces import Report
 from store.feedback import Word
 from store.thresholds import Judgement
 from tests import builders
@@ -44,17 +46,20 @@ def fill(connection, key, edition, items):
     sent = {"outbox_id": outbox, "attempt": 1, "at": NOW + timedelta(hours=1), "outcome": "handed_over"}
     rest = {"code": 250, "enhanced_status": "2.0.0", "reply": f"canary-reply-{key}", "route": "", "elapsed_ms": 1}
     connection.execute(insert(tables.Delivery.__table__).values(**sent, **rest))
+    report = Report("bounce", "hard", NOW, signed=True, status="5.1.1", said=f"canary-bounce-{key}")
+    bounces.record(connection, report, b"a secret of thirty-two characters", Rule(), message=outbox)
 
 
 def test_what_is_held_in_every_table_is_in_the_file_and_nobody_elses(held):
     text = json.dumps(held)
-    for word in ("name", "consent", "reason", "left", "reply", "feedback", "learned", "forgotten"):
+    for word in ("name", "consent", "reason", "left", "reply", "feedback", "learned", "forgotten", "bounce"):
         assert f"canary-{word}-1" in text
         assert f"canary-{word}-2" not in text
 
 
 def test_every_table_that_names_a_member_has_its_part(held):
     named = {"digest", "digest_item", "consent", "outbox", "feedback", "learned_term", "forgotten_term", "judgement"}
+    named |= {"came_back", "reachability"}
     assert named == {t.name for t in tables.metadata.sorted_tables if "member_id" in t.c}
     assert [name for name in held if held[name]] == list(held)
     assert held["items_sent"][0]["title"] == "canary-item-1"
