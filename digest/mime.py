@@ -20,6 +20,8 @@ _MESSAGE_ID = re.compile(r"<[!-;=?A-~]+@[!-;=?A-~]+>")
 _LIST_ID = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
 _SQUEEZABLE = re.compile(rb"\t|(?<= ) ")
 _DOT_ATOM = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
+_TWO_ADDRESSES = re.compile(r"[@<>\"\\]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _QUOTED = re.compile(r'"(?:[^"\\\s]|\\[^\s]| )*"')
 
 
@@ -93,7 +95,13 @@ def mailbox(display_name: str, address: str, room: int = LINE) -> list[str]:
 def wire_address(address: str) -> str:
     """The address with its domain in A-labels and an odd local part quoted. Raises ValueError when it cannot be one."""
     local, at, domain = one_line(address).rpartition("@")
-    if not at or not local or not domain or re.search(r"[\s<>,;:\\\"()\[\]]", domain):
+    if (
+        not at
+        or not local
+        or not domain
+        or _CONTROL.search(address.strip())
+        or re.search(r"[\s<>,;:\\\"()\[\]]", domain)
+    ):
         raise ValueError(f"{address!r} is not an e-mail address")
     if not domain.isascii():
         try:
@@ -101,6 +109,8 @@ def wire_address(address: str) -> str:
         except idna.IDNAError as error:
             raise ValueError(f"{address!r} has a domain that cannot exist: {error}") from error
     if not _DOT_ATOM.fullmatch(local) and not _QUOTED.fullmatch(local):
+        if _TWO_ADDRESSES.search(local):
+            raise ValueError(f"{address!r} is not one e-mail address")
         local = _quoted(local)
     return f"{local}@{domain}"
 

@@ -20,6 +20,8 @@ COMFORTABLE = 60_000
 """Octets of a whole message: what does not fit any more is told in brief. Gmail cuts html of 102,000 octets, the foot first."""
 LONGEST = 100_000
 """Octets of a whole message: brief entries that do not fit either are counted, and no more."""
+BRIEF = 1_500
+"""Octets set aside for each entry told in brief, so that all of them find room in all but the oddest mail."""
 HEAD = 6_000
 """Octets set aside for header fields, signatures and headings."""
 
@@ -65,7 +67,7 @@ class Sheet:
 
     def printed(self, entries: Sequence[Entry]) -> Body:
         """The body of a mail: entries under their headings, in the order given, as many of them whole as there is room for."""
-        cards, whole = self._fitting(entries, self._rooms[0], whole=True)
+        cards, whole = self._whole(entries)
         brief = 0
         if whole < len(entries):
             further, brief = self._in_brief(entries[whole:], self._rooms[1] - sum(map(_size, cards)))
@@ -73,31 +75,40 @@ class Sheet:
         text, html = zip(*cards, strict=True)
         return Body(b"".join(text), b"".join(html), whole, brief)
 
+    def _whole(self, entries: Sequence[Entry]) -> tuple[list[Printed], int]:
+        """As many cards under their headings as there is room for, and how many they are: at least one."""
+        printed: list[Printed] = []
+        kind = ""
+        used = 0
+        for n, entry in enumerate(entries):
+            card = self._entry(entry)
+            used += len(card.text) + len(card.html)
+            if n and (used > self._rooms[0] or used + BRIEF * (len(entries) - n - 1) > self._rooms[1]):
+                return printed, n
+            if entry.item.kind != kind:
+                kind = entry.item.kind
+                printed.append(self._headings[kind])
+            printed.append(card)
+        return printed, len(entries)
+
     def _in_brief(self, entries: Sequence[Entry], room: int) -> tuple[list[Printed], int]:
-        printed, n = self._fitting(entries, room, whole=False)
+        """As many entries as there is room for, the rest counted, and how many they are."""
+        printed: list[Printed] = []
+        for entry in entries:
+            card = self._entry(entry, brief=True)
+            room -= _size(card)
+            if room < 0:
+                break
+            printed.append(card)
+        n = len(printed)
         if n:
             printed.insert(0, self._further("brief", n))
         if n < len(entries):
             printed.append(self._further("left out", len(entries) - n))
         return printed, n
 
-    def _fitting(self, entries: Sequence[Entry], room: int, *, whole: bool) -> tuple[list[Printed], int]:
-        """The first entries for which there is room, whole ones under their headings, and how many they are."""
-        printed: list[Printed] = []
-        kind = ""
-        for n, entry in enumerate(entries):
-            card = self._entry(entry, brief=not whole)
-            room -= len(card.text) + len(card.html)
-            if room < 0 and (n or not whole):  # one card always fits: summaries are short
-                return printed, n
-            if whole and entry.item.kind != kind:
-                kind = entry.item.kind
-                printed.append(self._headings[kind])
-            printed.append(card)
-        return printed, len(entries)
-
-    def _entry(self, entry: Entry, *, brief: bool) -> Printed:
-        plate = self._card(entry.item, bool(entry.feedback_token), brief)
+    def _entry(self, entry: Entry, *, brief: bool = False) -> Printed:
+        plate = self._card(entry.item, bool(entry.feedback_token) and not brief, brief)
         why = self._printed_reason(entry.terms)
         token = mime.quoted_printable(quoted(entry.feedback_token))
         text = filled(plate.text, {"why": why.text, "token": token})
@@ -167,7 +178,7 @@ class Sheet:
             elif n < whole and entry.item.kind != kind:
                 kind = entry.item.kind
                 add(SECTION, self._section(entry.item.kind))
-            feedback_url = cards.feedback_url(self._place, quoted(entry.feedback_token))
+            feedback_url = cards.feedback_url(self._place, quoted(entry.feedback_token)) if n < whole else ""
             card = {"card": self._values(entry.item, n >= whole), "why": self._reason(entry.terms)}
             add(CARD, self.words | card | {"feedback_url": feedback_url})
         if whole + brief < len(entries):

@@ -53,8 +53,9 @@ def rows(reports: Iterable[pytest.TestReport]) -> dict[tuple[str, str], Row]:
     """By fault and place, in the order of the names."""
     found: dict[tuple[str, str], Row] = {}
     for report in reports:
-        times = next((int(value) for name, value in report.user_properties if name == "times"), 1)
-        for name, value in report.user_properties:
+        properties = getattr(report, "user_properties", ())  # a file that could not be collected has none
+        times = next((int(value) for name, value in properties if name == "times"), 1)
+        for name, value in properties:
             if name == "fault":
                 what, where, database = value
                 found.setdefault((what, where), Row()).add(database, times, report.passed)

@@ -4,12 +4,14 @@ import asyncio
 import email
 import re
 from email import policy
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from delivery.pool import SmtpPool
 from delivery.smtp import Envelope, Parcel, Receipt, SmtpRoute
+from jobs import keyring
 from jobs.send import send_due
 from jobs.services import Services
 from profiles.verp import read_return_path
@@ -23,7 +25,8 @@ from tests.builders import (
     stored_member,
     stored_network,
 )
-from tests.postfix_lab import PostfixLab
+from tests.digest.keys import verified
+from tests.postfix_lab import OWN_DOMAIN, PostfixLab
 
 TRACE = re.compile(
     rb"\AReturn-Path: <[^\n]*>\nX-Original-To: [^\n]*\nDelivered-To: [^\n]*\nReceived: [^\n]*\n(?:[ \t][^\n]*\n)+"
@@ -93,6 +96,18 @@ def test_digests_are_delivered_by_a_real_mail_server(sqlite_database: Database, 
     with sqlite_database.reading() as connection:
         expected = connection.execute(select(Outbox.message_id)).scalars()  # type: ignore[call-overload]
         assert {str(mail["Message-ID"]) for mail in mails} == set(expected)
+
+
+def test_signatures_verify_on_what_was_delivered(
+    sqlite_database: Database, postfix: PostfixLab, tmp_path: Path
+) -> None:
+    _edition(sqlite_database, "ann@example.org", "ben@example.org")
+    services = _services(sqlite_database, postfix, dkim={"sign": True, "keys": str(tmp_path / "dkim")})
+    keys = keyring.make(services.settings, OWN_DOMAIN, services.settings.dkim.selector)
+    assert send_due(services).of("handed_over") == 2
+    for mail in postfix.wait_for("members", 2):
+        assert verified(_taken_off(mail), *keys) == [True, True]
+        assert verified(mail.replace(b"\n", b"\r\n"), *keys) == [True, True]
 
 
 def test_a_bounce_comes_back_to_the_member_and_edition_it_was_sent_for(
