@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import importing, weekly
+from bench import importing, message, weekly
 
 Row = tuple[str, str, str, bool | None]
 
@@ -23,6 +23,11 @@ def rows() -> Iterator[Row]:
     yield "match and select, 15,000 x 500", f"{both:.2f} s", "1 s", both < 1
     yield "  the same terms by scikit-learn cosine and argpartition", f"{week['sklearn_match_s']:.2f} s", "", None
     yield "  texts to vectors, members a second", f"{15_000 / week['profile_vectors_s']:,.0f}", "", None
+    mail = message.main()
+    ratio, size = mail["rsa_ratio"], mail["message_bytes"] / 1000
+    yield f"assemble and sign a message of {size:.0f} kB", f"{ratio:.2f}", "1.5 x sha256 + rsa-2048", ratio <= 1.5
+    yield "  with both signatures", f"{mail['both_ratio']:.2f}", "", None
+    yield "  unsigned", f"{mail['unsigned_us'] / mail['limit_us']:.2f}", "", None
     yield "edition, texts to delivered", f"{week['edition_s']:.1f} s", "", None
     yield "  from matrices to delivered", f"{week['from_matrices_s']:.1f} s", "20 s", week["from_matrices_s"] < 20
     yield "  of which compose and store", f"{week['compose_and_store_s']:.1f} s", "", None

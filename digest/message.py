@@ -22,7 +22,6 @@ from digest.items import KINDS, Item
 from digest.layout import FRAME, Layout, TemplateError
 from digest.mail import Entry, MailParts, Masthead, Recipient, in_order
 from digest.mime import CRLF
-from digest.pieces import filled
 from digest.sheet import Sheet, quoted
 from digest.signing import DkimKey, Signer, names_of, relaxed
 from digest.translation import CatalogueError, choose, load_translations
@@ -127,11 +126,11 @@ class DigestPress:
         lead = sheet.printed_lead(tuple(entry.item.kind for entry in entries))
         subject = sheet.printed_subject(entries)
         links = {
-            "leave_url": self._links["leave"] + mime.quoted_printable(quoted(recipient.leave_token)),
-            "preferences_url": self._links["preferences"] + mime.quoted_printable(quoted(recipient.preferences_token)),
+            b"leave_url": self._links["leave"] + mime.quoted_printable(quoted(recipient.leave_token)),
+            b"preferences_url": self._links["preferences"] + mime.quoted_printable(quoted(recipient.preferences_token)),
         }
-        text = filled(sheet.frame.text, {**links, "lead": lead.text, "subject": subject.text, "body": body.text})
-        html = filled(sheet.frame.html, {**links, "lead": lead.html, "subject": subject.html, "body": body.html})
+        text = sheet.frame.text % {**links, b"lead": lead.text, b"subject": subject.text, b"body": body.text}
+        html = sheet.frame.html % {**links, b"lead": lead.html, b"subject": subject.html, b"body": body.html}
         return text, html
 
     def _url(self, page: str, token: str) -> str:

@@ -1,20 +1,12 @@
 """Parts of a mail that are encoded once and joined often: quoted-printable octets with slots for what differs between members."""
 
 import re
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from digest import mime
 from digest.wrapping import wrap
 
 _SLOT = re.compile("\ue000([a-z_]+)\ue001")
-
-
-class Pieces(NamedTuple):
-    """Quoted-printable octets with a "%b" for each slot (a "%" of their own is doubled), and the slots' names in order."""
-
-    octets: bytes
-    slots: tuple[str, ...]
 
 
 class Printed(NamedTuple):
@@ -25,10 +17,10 @@ class Printed(NamedTuple):
 
 
 class Plate(NamedTuple):
-    """A part of the mail that still has slots, in both forms."""
+    """A part of the mail that still has slots, in both forms: printf formats (PEP 461), to be filled with `%` and a mapping."""
 
-    text: Pieces
-    html: Pieces
+    text: bytes
+    html: bytes
 
 
 def slot(name: str) -> str:
@@ -36,15 +28,12 @@ def slot(name: str) -> str:
     return f"\ue000{name}\ue001"
 
 
-def cut(rendered: str) -> Pieces:
+def cut(rendered: str) -> bytes:
     """What stands between slots is encoded piece by piece, so that anything encoded may stand in them."""
     parts = _SLOT.split(rendered)
-    octets = [mime.quoted_printable(part).replace(b"%", b"%%") for part in parts[::2]]
-    return Pieces(b"%b".join(octets), tuple(parts[1::2]))
-
-
-def filled(pieces: Pieces, slots: Mapping[str, bytes]) -> bytes:
-    return pieces.octets % tuple([slots[name] for name in pieces.slots])
+    octets = [mime.quoted_printable(part).replace(b"%", b"%%") for part in parts]
+    octets[1::2] = [b"%%(%b)b" % name.encode() for name in parts[1::2]]
+    return b"".join(octets)
 
 
 def inline(words: str) -> Printed:

@@ -10,7 +10,7 @@ from digest.cards import Card, Place
 from digest.items import KINDS, Item, Kind
 from digest.layout import CARD, FRAME, SECTION, Layout
 from digest.mail import Entry, Masthead
-from digest.pieces import Plate, Printed, cut, filled, inline, slot
+from digest.pieces import Plate, Printed, cut, inline, slot
 from digest.subject import subject
 from digest.translation import Translation
 
@@ -60,7 +60,7 @@ class Sheet:
         self._headings = {kind: self._heading(self._section(kind)) for kind in KINDS}
         self._further = lru_cache(256)(self._make_further)
         self.frame = self._frame()
-        taken = HEAD + sum(len(part.octets) for part in self.frame)
+        taken = HEAD + sum(map(len, self.frame))
         self._rooms = COMFORTABLE - taken, LONGEST - taken
 
     # the fast way
@@ -111,8 +111,8 @@ class Sheet:
         plate = self._card(entry.item, bool(entry.feedback_token) and not brief, brief)
         why = self._printed_reason(entry.terms)
         token = mime.quoted_printable(quoted(entry.feedback_token))
-        text = filled(plate.text, {"why": why.text, "token": token})
-        return Printed(text, filled(plate.html, {"why": why.html, "token": token}))
+        text = plate.text % {b"why": why.text, b"token": token}
+        return Printed(text, plate.html % {b"why": why.html, b"token": token})
 
     def subject_field(self, entries: Sequence[Entry]) -> bytes:
         return self._subject(entries)[0]
