@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from bench import synthetic
 from delivery.sink import Accepted, Sink, running
-from digest.composition import Edition, compose
+from digest.composition import Batch, Edition, compose
 from digest.items import Item
 from digest.selection import select
 from digest.vectors import fit
@@ -53,7 +53,7 @@ def match_and_select(profiles: Sequence[Profile], items: Sequence[Item]) -> dict
     wants, vectors_s = timed(lambda: edition.wants(profiles, wishes))
     (_, matches), match_s = timed(lambda: edition.match(wants, edition.least_threshold))
     _, select_s = timed(lambda: select(matches, None, edition.thresholds, edition.most_items))
-    _, compose_s = timed(lambda: compose(edition, profiles, wishes, names, NOTHING_SENT))
+    _, compose_s = timed(lambda: compose(edition, Batch(profiles, wishes, names, NOTHING_SENT)))
     return {
         "fit_s": fit_s,
         "item_vectors_s": items_s,

@@ -142,8 +142,10 @@ def lead(kinds: Sequence[Kind], translation: Translation) -> str:
 def reason(terms: Iterable[tuple[str, str]], topic_labels: Mapping[str, str], translation: Translation) -> str:
     """The sentence under a card. `terms` are (label, source) pairs, heaviest first.
 
-    A source is stated, topic, related or learned; a topic may be named by its key or its label. Nothing is named twice.
+    A source is stated, topic, related or learned; a topic may be named by its key or its label. Nothing is named twice. The
+    sources deep and bridging, of an empty term, say first that the item comes from under the threshold, and why.
     """
+    terms = tuple(terms)
     grouped: dict[str, list[str]] = {}
     named: set[str] = set()
     for term, source in terms:
@@ -151,8 +153,11 @@ def reason(terms: Iterable[tuple[str, str]], topic_labels: Mapping[str, str], tr
         if label and label.casefold() not in named:
             named.add(label.casefold())
             grouped.setdefault(source, []).append(label)
-    words = _sources(translation)
-    reasons = [words.get(source, words["related"]) % {"terms": ", ".join(labels)} for source, labels in grouped.items()]
+    words, notes = _sources(translation), _notes(translation)
+    reasons = [notes[source] for _, source in terms if source in notes]
+    reasons += [
+        words.get(source, words["related"]) % {"terms": ", ".join(labels)} for source, labels in grouped.items()
+    ]
     if not reasons:
         return translation.gettext("Why you get this: it fits your interests as a whole")
     return translation.gettext("Why you get this: %(reasons)s", reasons="; ".join(reasons))
@@ -214,6 +219,15 @@ def _sources(translation: Translation) -> dict[str, str]:
         "topic": _("you follow %(terms)s"),
         "related": _("related to what you said: %(terms)s"),
         "learned": _("like what you found useful: %(terms)s"),
+    }
+
+
+@lru_cache(16)
+def _notes(translation: Translation) -> dict[str, str]:
+    _ = translation.gettext
+    return {
+        "deep": _("asked of you because few others could answer; it fits you less closely than usual"),
+        "bridging": _("from beside your usual field"),
     }
 
 

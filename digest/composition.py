@@ -1,22 +1,27 @@
 """An edition as one decision: what was learnt once for all, and what each batch of members gets from it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from digest.calibration import DEFAULT, Background, Calibration
+from digest.decision import NO_LIMIT, Decision, Look, Policy, Reach, Shape, Shortfall, decide, limits_of, topic_rows
 from digest.duplicates import Duplicates
-from digest.eligibility import Codes, Members, blocks
+from digest.eligibility import Block, Codes, Members, blocks
 from digest.feedback import Rule, Said, shifts, weights
 from digest.interleaving import MATCHERS, NO_TEAM, Comparison, Draws, interleaved
 from digest.items import AUDIENCE_FACETS, Item, Topic
 from digest.learned import Learned, forgotten_rows, learned_terms
 from digest.learning import Feedback, effective_profiles, learned_rows
 from digest.matching import Matcher, TfidfMatcher
+from digest.order import OrderRule, fields, outside, shape
+from digest.pool import Bar, Beside, Pool, pooled
 from digest.reasons import Origins, Reason, reasons_for
-from digest.selection import Selection, select
+from digest.selection import Selection, place_within
 from digest.thresholds import moved
 from digest.vectors import Rows, VectorSpace
 from profiles.member import Preferences, Profile
@@ -74,6 +79,15 @@ class Edition:
     """Which items are the same thing; None where that was not looked into."""
     comparison: Comparison | None = None
     """With another matcher, on a share of the members; None without."""
+    floor: float = 100.0
+    """The match down to which readers are looked for where an item needs more; 100 looks no deeper than the thresholds."""
+    shape: Shape = field(default_factory=Shape)
+    policy: Policy = "allocation"
+    order: OrderRule = field(default_factory=OrderRule)
+    bridging: bool = False
+    """Whether the network allows one item from beside a member's usual field in their digest."""
+    as_of: datetime | None = None
+    """The moment it is composed for: how near deadlines are; None looks at none."""
 
     def wants(
         self, profiles: Sequence[Profile], preferences: Sequence[Preferences], heard: Heard = NOTHING_HEARD
@@ -108,6 +122,21 @@ class Edition:
         """The lowest threshold that any member can have for any item."""
         return float(min(self.rule.threshold_floor, self.thresholds.min(initial=100.0)))
 
+    def least_match(self, needed: npt.NDArray[np.bool_]) -> float:
+        """The lowest match that any pair can be chosen with: `needed` items, and those beside a field, go down to the floor."""
+        deeper = needed.any() or (self.bridging and self.policy == "allocation")
+        return min(self.floor, self.least_threshold) if deeper else self.least_threshold
+
+    @property
+    def asks(self) -> npt.NDArray[np.bool_]:
+        """Which items ask for help."""
+        return np.array([item.kind == "request" for item in self.items], dtype=np.bool_)
+
+    @property
+    def no_reach(self) -> Reach:
+        """Nothing needed and no limit."""
+        return Reach(np.zeros(len(self.items), np.int64), np.full(len(self.items), NO_LIMIT, np.int64))
+
     @property
     def group(self) -> Ints:
         """For each item the column of the first one that is the same thing."""
@@ -140,20 +169,54 @@ class Matched:
 
 
 @dataclass(frozen=True, slots=True)
-class Composition:
-    """What a batch of members gets: the selection, with score, match and reasons beside each of its pairs."""
+class Batch:
+    """Some members as an edition sees them: all of length n_members.
 
-    selection: Selection
-    scores: npt.NDArray[np.float64]
-    matches: npt.NDArray[np.float64]
+    `sent` are pairs (row, column) that must not be sent again; `heard` is what these members said before. `room` (items) and
+    `asks` are what their budgets leave, None where nothing limits them. `carried` are pairs that the last edition carried over,
+    `spent` those that it gave up.
+    """
+
+    profiles: Sequence[Profile]
+    preferences: Sequence[Preferences]
+    names: Sequence[str]
+    sent: tuple[Ints, Ints]
+    heard: Heard = NOTHING_HEARD
+    draws: Draws | None = None
+    """An even random number for each member: settles who is compared."""
+    room: Ints | None = None
+    asks: Ints | None = None
+    carried: tuple[Ints, Ints] | None = None
+    spent: tuple[Ints, Ints] | None = None
+
+    def __len__(self) -> int:
+        return len(self.profiles)
+
+    def only(self, rows: Ints) -> "Batch":
+        """Some of the members, as far as eligibility goes."""
+        kept, places = np.isin(self.sent[0], rows), rows.tolist()
+        return Batch(
+            [self.profiles[row] for row in places],
+            [self.preferences[row] for row in places],
+            [self.names[row] for row in places],
+            (np.searchsorted(rows, self.sent[0][kept]), self.sent[1][kept]),
+        )
+
+    def blocked(self, edition: Edition) -> Codes:
+        """A Block for each member and item."""
+        members = _columns(self.profiles, self.preferences, self.names)
+        return blocks(members, edition.items, edition.topics, edition.language, self.sent)
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What a batch of members gets: its part of the decision, with the reasons beside each chosen pair."""
+
+    decision: Decision
     reasons: list[list[Reason]]
-    left_scores: npt.NDArray[np.float64]
-    left_matches: npt.NDArray[np.float64]
-    thresholds: npt.NDArray[np.float64]
-    """Each member's own, for kinds without one of their own: shape (n_members,)."""
     learned: list[Learned]
     team: Ints
-    """Of each selected pair the team that picked it (see `interleaving`); NO_TEAM where nothing is compared."""
+    """Of each chosen pair the team that picked it (see `interleaving`); NO_TEAM where nothing is compared."""
 
 
 def match_members(
@@ -165,64 +228,163 @@ def match_members(
     heard: Heard = NOTHING_HEARD,
     least: float = 0.0,
 ) -> Matched:
-    """Match a batch of members with the items; the arguments are those of `compose`, and `least` is that of `Edition.match`."""
-    wants = edition.wants(profiles, preferences, heard)
+    """Match a batch of members with the items; the arguments are those of `Batch`, and `least` is that of `Edition.match`."""
+    return _matched(edition, Batch(profiles, preferences, names, sent, heard), least)
+
+
+def _matched(edition: Edition, batch: Batch, least: float) -> Matched:
+    wants = edition.wants(batch.profiles, batch.preferences, batch.heard)
     scores, matches = edition.match(wants, least)
-    caps = [min(edition.most_items, wish.items_per_digest or edition.most_items) for wish in preferences]
-    members = _columns(profiles, preferences, names)
-    blocked = blocks(members, edition.items, edition.topics, edition.language, sent)
-    return Matched(wants, scores, matches, blocked, np.array(caps, dtype=np.int64))
+    caps = [min(edition.most_items, wish.items_per_digest or edition.most_items) for wish in batch.preferences]
+    return Matched(wants, scores, matches, batch.blocked(edition), np.array(caps, dtype=np.int64))
 
 
-def compose(
-    edition: Edition,
-    profiles: Sequence[Profile],
-    preferences: Sequence[Preferences],
-    names: Sequence[str],
-    sent: tuple[Ints, Ints],
-    heard: Heard = NOTHING_HEARD,
-    draws: Draws | None = None,
-) -> Composition:
-    """Match, select and explain for a batch of members; the first arguments are of length n_members.
-
-    `sent` are pairs (row, column) that must not be sent again; `heard` is what these members said before; `draws`, an even
-    random number for each member, settle who is compared.
-    """
-    least = 0.0 if edition.comparison else edition.least_threshold  # another matcher may pick from under the threshold
-    matched = match_members(edition, profiles, preferences, names, sent, heard, least)
-    wants, scores, matches = matched.wants, matched.scores, matched.matches
-    found = select(
-        matches,
+def gather(edition: Edition, batch: Batch, reach: Reach) -> tuple[Wants, Pool]:
+    """What a batch of members wants, and the pairs of theirs that an edition can choose from."""
+    needed = reach.needed > 0
+    matched = _matched(edition, batch, edition.least_match(needed))
+    if batch.spent is not None:
+        given_up = matched.blocked[batch.spent] == Block.NONE
+        given_up &= ~needed[batch.spent[1]]  # who can still help a request that needs readers is asked again
+        matched.blocked[batch.spent[0][given_up], batch.spent[1][given_up]] = Block.OVER_BUDGET
+    caps = matched.caps if batch.room is None else np.minimum(matched.caps, batch.room)
+    shifts = matched.wants.shifts
+    pool = pooled(
+        matched.scores,
+        matched.matches,
         matched.blocked,
-        edition.thresholds,
-        matched.caps,
+        Bar(edition.thresholds, shifts, edition.bounds, edition.floor, needed, edition.asks),
+        caps,
+        np.full(len(batch), NO_LIMIT, np.int64) if batch.asks is None else batch.asks,
+        moved(edition.threshold, shifts, *edition.bounds),
+        batch.carried,
+        _beside(edition, batch),
         edition.candidates,
-        shifts=wants.shifts,
-        bounds=edition.bounds,
-        group=edition.group,
     )
-    found, team = _compared(edition, matched, found, draws)
-    reasons = reasons_for(edition.space, wants.rows, edition.rows, found.member, found.item, wants.origins)
-    return Composition(
-        selection=found,
-        scores=_at(scores, found.member, found.item),
-        matches=_at(matches, found.member, found.item),
-        reasons=reasons,
-        left_scores=_at(scores, found.left_member, found.left_item),
-        left_matches=_at(matches, found.left_member, found.left_item),
-        thresholds=moved(edition.threshold, wants.shifts, *edition.bounds),
-        learned=edition.learned_terms(wants),
-        team=team,
-    )
+    return matched.wants, pool
 
 
-def _compared(edition: Edition, matched: Matched, found: Selection, draws: Draws | None) -> tuple[Selection, Ints]:
-    """The selection with the digests of those who are compared picked by both matchers, and who picked what."""
-    if edition.comparison is None or draws is None:
-        return found, np.full(len(found.member), NO_TEAM)
-    space, chosen = edition.space, np.flatnonzero(edition.comparison.chosen(draws))
-    other = MATCHERS[edition.comparison.other](space.lexical(matched.wants.origins.stated), space.lexical(edition.rows))
-    return interleaved(found, matched.matches, other, matched.blocked, chosen, draws, edition.group)
+def _beside(edition: Edition, batch: Batch) -> Beside | None:
+    """Who may get an item from beside their usual field, and which items are beside it; None where nobody may."""
+    wish = np.array([wish.bridging for wish in batch.preferences], dtype=np.bool_)
+    if not edition.bridging or edition.policy == "greedy" or not wish.any():
+        return None
+    field_of = fields([profile.chosen for profile in batch.profiles], edition.topics)
+    topics = topic_rows(edition.items, edition.topics)
+    return Beside(wish, lambda member, item: outside(member, item, topics, field_of))
+
+
+def decided(edition: Edition, pool: Pool, reach: Reach) -> tuple[Decision, list[Shortfall]]:
+    """The decision for all members of the pool, and what it could not bring to as many as it should."""
+    limits = limits_of(edition.items, reach, edition.shape, edition.group, pool)
+    look = None
+    if edition.policy == "allocation":
+        free = (pool.code == Block.NONE) & ~pool.beside
+        candidates = np.bincount(pool.item[free], minlength=len(edition.items))
+        days = np.array([_days_left(item, edition.as_of) for item in edition.items])
+        topics = topic_rows(edition.items, edition.topics, with_above=True)
+        look = shape(limits.is_ask, candidates, days, topics, rule=edition.order)
+    return decide(pool, limits, edition.policy, Look(look, edition.order), edition.candidates)
+
+
+def _days_left(item: Item, now: datetime | None) -> float:
+    """Until its deadline or, for one without, until it takes place; infinite for neither."""
+    end = item.deadline or item.event_at
+    return float("inf") if end is None or now is None else (end - now).total_seconds() / 86400
+
+
+def explained(edition: Edition, batch: Batch, wants: Wants, decision: Decision) -> Composition:
+    """A batch's part of the decision, with reasons. Where two matchers are compared they pick some digests in turn."""
+    decision, team = _compared(edition, batch, wants, decision)
+    member, item = decision.member.astype(np.int64), decision.item.astype(np.int64)
+    reasons = reasons_for(edition.space, wants.rows, edition.rows, member, item, wants.origins)
+    return Composition(decision, reasons, edition.learned_terms(wants), team)
+
+
+def compose(edition: Edition, batch: Batch, reach: Reach | None = None) -> Composition:
+    """All of it at once, for members who are the whole audience."""
+    reach = reach or edition.no_reach
+    wants, pool = gather(edition, batch, reach)
+    return explained(edition, batch, wants, decided(edition, pool, reach)[0])
+
+
+def _compared(edition: Edition, batch: Batch, wants: Wants, decision: Decision) -> tuple[Decision, Ints]:
+    """The decision with the digests of those who are compared picked by both matchers, and who picked what.
+
+    Requests, of which budgets and reach were decided for everybody at once, stay as they are.
+    """
+    none = np.full(len(decision.member), NO_TEAM)
+    if edition.comparison is None or batch.draws is None:
+        return decision, none
+    rows = np.flatnonzero(edition.comparison.chosen(batch.draws))
+    if not len(rows):
+        return decision, none
+    limited = edition.asks
+    space, other = edition.space, MATCHERS[edition.comparison.other]
+    scores, matches = edition.match(
+        replace(wants, rows=wants.rows[rows])
+    )  # the other may pick from under the threshold
+    rival = other(space.lexical(wants.origins.stated[rows]), space.lexical(edition.rows))
+    blocked = batch.only(rows).blocked(edition)
+    blocked[:, limited] = Block.OVER_BUDGET
+    mine = np.isin(decision.member, rows) & ~limited[decision.item]
+    passed = np.isin(decision.left_member, rows) & ~limited[decision.left_item]
+    before = Selection(
+        member=np.searchsorted(rows, decision.member[mine]),
+        item=decision.item[mine].astype(np.int64),
+        rank=decision.rank[mine].astype(np.int64),
+        left_member=np.searchsorted(rows, decision.left_member[passed]),
+        left_item=decision.left_item[passed].astype(np.int64),
+        left_block=np.where(
+            decision.left_code[passed] == Block.CARRIED_OVER, Block.OVER_BUDGET, decision.left_code[passed]
+        ).astype(np.uint8),
+        below=decision.below[rows],
+    )
+    everybody = np.arange(len(rows))
+    found, team = interleaved(before, matches, rival, blocked, everybody, batch.draws[rows], edition.group)
+    return _merged(decision, mine, passed, rows, found, team, scores, matches)
+
+
+def _merged(
+    decision: Decision,
+    mine: npt.NDArray[np.bool_],
+    passed: npt.NDArray[np.bool_],
+    rows: Ints,
+    found: Selection,
+    team: Ints,
+    scores: Rows,
+    matches: Rows,
+) -> tuple[Decision, Ints]:
+    """The decision with the pairs at `mine` and `passed` replaced by those of the selection."""
+
+    def joined(name: str, kept: npt.NDArray[np.bool_], new: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        old = getattr(decision, name)
+        return np.concatenate([old[~kept], new.astype(old.dtype)])
+
+    pairs, left = (found.member, found.item), (found.left_member, found.left_item)
+    values = {
+        "member": joined("member", mine, rows[found.member]),
+        "item": joined("item", mine, found.item),
+        "rank": joined("rank", mine, found.rank + 1000),  # after the requests
+        "match": joined("match", mine, _at(matches, *pairs)),
+        "score": joined("score", mine, _at(scores, *pairs)),
+        "note": joined("note", mine, np.zeros(len(found.member))),
+        "left_member": joined("left_member", passed, rows[found.left_member]),
+        "left_item": joined("left_item", passed, found.left_item),
+        "left_code": joined("left_code", passed, found.left_block),
+        "left_match": joined("left_match", passed, _at(matches, *left)),
+        "left_score": joined("left_score", passed, _at(scores, *left)),
+        "left_because": joined("left_because", passed, np.full(len(found.left_member), -1)),
+    }
+    teams = np.concatenate([np.full(int((~mine).sum()), NO_TEAM), team])
+    order = np.lexsort((values["rank"], values["member"]))
+    for name in ("member", "item", "rank", "match", "score", "note"):
+        values[name] = values[name][order]
+    values["rank"] = place_within(values["member"]).astype(np.int32)
+    by_member = np.argsort(values["left_member"], kind="stable")
+    for name in [name for name in values if name.startswith("left_")]:
+        values[name] = values[name][by_member]
+    return replace(decision, **values), teams[order]
 
 
 def _at(values: Rows, rows: Ints, columns: Ints) -> npt.NDArray[np.float64]:

@@ -34,6 +34,16 @@ class Block(IntEnum):
     """Allowed, but the same thing as an item that matches better: told by selection."""
     COMPARED = 10
     """Allowed, but its place went to what another matcher picked: told by interleaving."""
+    ASKED_ENOUGH = 11
+    """Allowed, but the member was asked for help as often as they may be: told by allocation, like those that follow."""
+    REACH_FULL = 12
+    """Allowed, but the item goes to as many members as it may."""
+    POSTER_LIMIT = 13
+    TOPIC_LIMIT = 14
+    CARRIED_OVER = 15
+    """Allowed, but nothing was free for it; it is considered once more in the next edition."""
+    NOT_PICKED = 16
+    """Allowed, but left out by a policy that looks at the best matches only."""
 
     @property
     def word(self) -> str:

@@ -55,6 +55,14 @@ class Item:
     expires_at: datetime | None = None
     published_at: datetime | None = None
     external_id: str = ""
+    reach_needed: int | None = None
+    """How many members it should reach at least; None: as the settings have it for its kind."""
+    reach_most: int | None = None
+    """How many members it may reach at most, 0 for no limit; None: as the settings have it for its kind."""
+    answers_wanted: int | None = None
+    """How many offers of help are enough, 0 for no end; None: as the settings have it for requests."""
+    urgent: bool = False
+    """Sent at once, once somebody else approved of it, instead of waiting for the weekly digest."""
     public_id: str = ""
     key: int = 0
 

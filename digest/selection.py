@@ -89,7 +89,7 @@ def repeats(member: Ints, group: Ints) -> Ints:
     return np.delete(np.arange(len(pair)), np.unique(pair, return_index=True)[1])
 
 
-def place_within(groups: Ints) -> Ints:
+def place_within(groups: npt.NDArray[np.integer]) -> Ints:
     """1, 2, 3, ... within each run of equal values; `groups` is sorted."""
     if not len(groups):
         return np.empty(0, dtype=np.int64)

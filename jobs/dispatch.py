@@ -25,7 +25,7 @@ from jobs.press import press_for, recipient_for
 from jobs.services import Services, process_is_gone, process_name, smtp_route
 from profiles.links import sign_feedback
 from profiles.verp import return_path
-from store import items, networks, outbox, topics
+from store import editions, items, networks, outbox, topics
 from store.database import StoreError
 from store.outbox import Chosen, Claim, Open, Scope, Settled, State
 
@@ -281,6 +281,7 @@ class Dispatch:
             return []
         now = self._services.now()
         with self._services.database.writing() as connection:
+            self._close_answered(connection, now)
             claims = outbox.claim(
                 connection, self._owner, list(self._issues), now=now, lease_until=self._lease(now), limit=limit
             )
@@ -291,7 +292,26 @@ class Dispatch:
             chosen = outbox.chosen_items(connection, [claim.digest_key for claim in claims])
             found = list(self._items(connection, chosen.values()))
         still_open = cache(lambda moment: {item.key: item for item in found if item.is_open(moment)})
-        return [self._letter(claim, chosen.get(claim.digest_key or 0, []), still_open, now) for claim in claims]
+        letters = [self._letter(claim, chosen.get(claim.digest_key or 0, []), still_open, now) for claim in claims]
+        self._note_dropped(letters, chosen, {item.key: item for item in found})
+        return letters
+
+    def _note_dropped(self, letters: list[Letter], chosen: dict[int, list[Chosen]], found: "dict[int, Item]") -> None:
+        """Write down which items of these messages were withdrawn, closed or over before they could be handed over."""
+        dropped: list[tuple[int, int, str]] = []
+        for letter in letters:
+            digest, kept = letter.claim.digest_key or 0, {entry.item.key for entry in letter.entries}
+            gone = [one.item_key for one in chosen.get(digest, []) if one.item_key not in kept]
+            dropped += [(digest, key, why_dropped(found.get(key))) for key in gone]
+        if dropped:
+            requests = {item.key for item in found.values() if item.kind == "request"}
+            with self._services.database.writing() as connection:
+                editions.drop_items(connection, dropped, requests)
+
+    def _close_answered(self, connection: "Connection", now: datetime) -> None:
+        wanted = self._services.settings.reach.answers_wanted
+        for network in {issue.edition.network_key for issue in self._issues.values()}:
+            items.close_answered(connection, network, wanted, now)
 
     def _items(self, connection: "Connection", chosen: Iterable[list[Chosen]]) -> "Iterable[Item]":
         keys = sorted({one.item_key for digest in chosen for one in digest})
@@ -347,3 +367,8 @@ def _place(error: Exception) -> str:
     """Kind and place of an error, without its text: that may hold somebody's name or address."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {frame.name}, {PurePath(frame.filename).name} line {frame.lineno}"
+
+
+def why_dropped(item: "Item | None") -> str:
+    """Why an item that was chosen for a digest is not in its mail."""
+    return item.state if item and item.state in {"withdrawn", "closed"} else "over"

@@ -1,8 +1,9 @@
 """Composing an edition: from what the store holds to digests and an outbox, shard by shard."""
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -12,20 +13,27 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from digest.composition import NOTHING_HEARD, Composition, Heard, compose
+from digest.budgets import Allowance, Bounds, Room, Wished, room
+from digest.composition import NOTHING_HEARD, Batch, Composition, Heard, Wants, explained, gather
 from digest.composition import Edition as Fitted
+from digest.composition import decided as decide_all
+from digest.decision import NO_LIMIT, NO_ROOM, NOTES, Decision, Reach, Shape, Shortfall
 from digest.duplicates import Duplicates
 from digest.eligibility import Block
 from digest.feedback import Rule, Said
 from digest.interleaving import NO_TEAM, Comparison
 from digest.learned import Learned
+from digest.order import OrderRule
+from digest.pool import Pool
+from digest.reach import reach_left, unused_words
 from digest.slots import preferred_instant
 from digest.vectors import VectorSpace, fit
-from jobs.failpoints import reach
+from jobs.failpoints import reach as fail_point
 from jobs.services import Services
 from profiles.member import Preferences, Profile
 from profiles.standing import why_no_mail
-from store import editions, feedback, items, suppression, topics
+from store import budgets, editions, feedback, items, suppression, topics
+from store.budgets import Account
 from store.database import StoreError
 from store.editions import Decided, Edition, PlannedDigest
 from store.feedback import Standing
@@ -47,6 +55,12 @@ def edition_settings(services: Services, network: Network) -> dict[str, Any]:
         "max_item_age_days": settings.digest.max_item_age_days,
         "comparison": {"share": settings.matching.compare_share, "other": settings.matching.compare_with},
         "feedback": {name: getattr(settings.matching, name) for name in Rule.__slots__},
+        "floor": settings.matching.floor,
+        "policy": settings.digest.policy,
+        "order": {name: getattr(settings.digest, name) for name in OrderRule.__slots__},
+        "shape": {"per_poster": settings.digest.per_poster, "per_topic": settings.digest.per_topic},
+        "reach": settings.reach.model_dump(),
+        "budget": settings.budget.model_dump(),
     }
 
 
@@ -59,11 +73,12 @@ def open_edition(services: Services, network: Network, slot: str, at: datetime) 
             return False
         if suppression.any_in_force(connection):
             suppression.stop_members(connection, network.key, services.secret_key, at)
+        items.close_answered(connection, network.key, settings["reach"]["answers_wanted"], at)
         keys = [item.key for item in items.open_items(connection, network.key, at, oldest)]
         opened = editions.open_once(
             connection, network_key=network.key, slot=slot, as_of=at, item_keys=keys, settings=settings
         )
-        reach("run.opening")
+        fail_point("run.opening")
     return opened
 
 
@@ -99,6 +114,12 @@ def fit_edition(
         threshold=default,
         past_keys=tuple(item.key for item in past),
         comparison=_comparison(settings),
+        floor=settings.get("floor", 100.0),
+        shape=Shape(**settings.get("shape", {})),
+        policy=settings.get("policy", "allocation"),
+        order=OrderRule(**settings.get("order", {})),
+        bridging=network.bridging and "order" in settings,
+        as_of=as_of,
         duplicates=Duplicates.among(chosen, rows[:, words], past, past_rows[:, words]),
     )
 
@@ -124,25 +145,50 @@ def _fitted(past: list[Any], chosen: list[Any], known: list[Any]) -> VectorSpace
 
 
 def compose_edition(services: Services, network: Network, edition: Edition, owner: str, advance: Advance) -> None:
-    """Decide every digest that is still planned. Raises NotMine when another process took the edition over."""
+    """Decide the whole edition, then write down every digest that is still planned, shard by shard.
+
+    What was decided is kept until all of it is written, so that a process that takes over after a crash writes the rest of the
+    same decision. Raises NotMine when another process took the edition over.
+    """
     fitted = _load_or_fit(services, network, edition, owner)
+    found = _decide_once(services, network, edition, fitted, owner)
+    requests = requests_among(fitted)
     while True:
         with services.database.reading() as connection:
             batch = editions.planned(connection, edition.key, services.settings.digest.shard)
             if not batch:
-                return
-            span = (batch[0].member_key, batch[-1].member_key)
-            sent = already_sent(connection, fitted, *span)
-            voices = listen(connection, *span, edition.as_of)
-        decided = decide(fitted, network, edition, batch, sent, voices)
-        now = services.now()
-        with services.database.writing() as connection:
-            editions.renew(connection, edition.key, owner, now, services.settings.schedule.lease_s)
-            editions.write(connection, edition, decided, now)
-            feedback.write_learned(connection, decided.learned_of, decided.learned)
-            reach("run.shard_writing")
-        reach("run.shard_written")
+                break
+            part = found.of(connection, batch)
+            voices = (
+                None if part.wants else listen(connection, batch[0].member_key, batch[-1].member_key, edition.as_of)
+            )
+        decided = settled(fitted, network, edition, batch, part, voices)
+        _write(services, network, edition, owner, batch, decided, requests)
         advance(len(batch))
+    with services.database.writing() as connection:
+        editions.drop_decision(connection, edition.key)
+
+
+def _write(
+    services: Services,
+    network: Network,
+    edition: Edition,
+    owner: str,
+    batch: Sequence[PlannedDigest],
+    decided: Decided,
+    requests: frozenset[int],
+) -> None:
+    """One transaction: digests, outbox and what they draw from accounts, which nobody else can draw on meanwhile."""
+    now = services.now()
+    span = (batch[0].member_key, batch[-1].member_key)
+    with services.database.writing() as connection:
+        editions.renew(connection, edition.key, owner, now, services.settings.schedule.lease_s)
+        accounts = budgets.accounts(connection, network.key, *span, _day(edition.as_of, network), lock=True)
+        within = within_budgets(decided, batch, accounts, network, edition, requests)
+        editions.write(connection, edition, within, now)
+        feedback.write_learned(connection, within.learned_of, within.learned)
+        fail_point("run.shard_writing")
+    fail_point("run.shard_written")
 
 
 def _load_or_fit(services: Services, network: Network, edition: Edition, owner: str) -> Fitted:
@@ -153,8 +199,194 @@ def _load_or_fit(services: Services, network: Network, edition: Edition, owner: 
         with services.database.writing() as connection:
             editions.renew(connection, edition.key, owner, services.now(), services.settings.schedule.lease_s)
             editions.save_model(connection, edition.key, fitted.space.to_bytes())
-        reach("run.model_saved")
+        fail_point("run.model_saved")
     return fitted
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """All that an edition is decided from: the members matched, in the order of their keys, and their pool."""
+
+    member_keys: list[int]
+    pool: Pool
+    wants: dict[int, Wants]
+    """By the first member key of a shard; kept of a small audience only, so that its reasons need no second matching."""
+    sample: list[tuple[Wants, list[str]]]
+    """What members of the first shards want, as it is matched and in their own words: for what would bring an item to more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What was decided for some members, by member key and place, with what they want where that is still at hand."""
+
+    member_keys: list[int]
+    decision: Decision
+    wants: Wants | None = None
+
+
+KEPT_WANTS = 20_000
+"""Members whose wants are kept in memory between matching and explaining (some 6 KB each)."""
+
+
+def gather_edition(
+    services: Services,
+    network: Network,
+    edition: Edition,
+    fitted: Fitted,
+    reach: Reach,
+    batches: Iterable[list[PlannedDigest]],
+) -> Gathered:
+    """Match everybody who is due a digest, shard by shard, and keep the pairs that the edition can choose from."""
+    keys: list[int] = []
+    pools: list[Pool] = []
+    wants: dict[int, Wants] = {}
+    sample: list[tuple[Wants, list[str]]] = []
+    for batch in batches:
+        able = due_members(batch, network, edition)
+        if not able:
+            continue
+        with services.database.reading() as connection:
+            asked = batch_of(connection, network, edition, fitted, able)
+        wanted, pool = gather(fitted, asked, reach)
+        pools.append(pool)
+        keys += [member.member_key for member in able]
+        if len(keys) <= KEPT_WANTS:
+            wants[able[0].member_key] = wanted
+            sample.append((wanted, [member.stated for member in able]))
+    return Gathered(keys, Pool.joined(pools, len(fitted.items)), wants if len(keys) <= KEPT_WANTS else {}, sample)
+
+
+def batch_of(
+    connection: Connection, network: Network, edition: Edition, fitted: Fitted, able: Sequence[PlannedDigest]
+) -> Batch:
+    """Members who are due a digest as the edition sees them: wishes, history, feedback and what is left of their budgets."""
+    first, last = able[0].member_key, able[-1].member_key
+    profiles, wishes, names = zip(*((profile_of(m), preferences_of(m), m.name) for m in able), strict=True)
+    day = _day(edition.as_of, network)
+    rooms = _rooms(able, budgets.accounts(connection, network.key, first, last, day), network, edition)
+    items_left = [fitted.most_items if room.mails else 0 for room in rooms]
+    carried = editions.carried_pairs(connection, first, last, [item.key for item in fitted.items])
+    again, spent = (_pairs_at(able, fitted, pairs) for pairs in carried)
+    return Batch(
+        profiles=profiles,
+        preferences=wishes,
+        names=names,
+        sent=sent_places(able, fitted, already_sent(connection, fitted, first, last)),
+        heard=heard_of(able, fitted, listen(connection, first, last, edition.as_of)),
+        draws=np.array([_draw(network, edition, member) for member in able], dtype=np.uint64),
+        room=np.array(items_left, dtype=np.int64),
+        asks=np.array([room.asks for room in rooms], dtype=np.int64),
+        carried=again,
+        spent=spent,
+    )
+
+
+def _pairs_at(members: Sequence[PlannedDigest], fitted: Fitted, pairs: Ints) -> tuple[Ints, Ints]:
+    """Rows and columns of pairs of keys, of those that are here."""
+    row, mine = _places(pairs[:, 0], [member.member_key for member in members])
+    column, here = _places(pairs[:, 1], [item.key for item in fitted.items])
+    return row[mine & here], column[mine & here]
+
+
+def reach_of(connection: Connection, settings: dict[str, Any], fitted: Fitted, as_of: datetime) -> Reach:
+    """What is left of the reach that each item needs and may have, after the editions before."""
+    rules = settings.get("reach", {})
+    keys = [item.key for item in fitted.items]
+    got, offers = editions.reach_so_far(connection, keys), editions.offers(connection, keys)
+    pairs = [reach_left(item, rules, got.get(item.key, 0), offers.get(item.key, 0), as_of) for item in fitted.items]
+    needed, most = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return Reach(needed, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A decision, in memory if this process made it, else in the store."""
+
+    edition_key: int
+    whole: Part | None = None
+    wants: dict[int, Wants] = field(default_factory=dict)
+
+    def of(self, connection: Connection, batch: Sequence[PlannedDigest]) -> Part:
+        """What was decided for the members of a batch."""
+        first, last = batch[0].member_key, batch[-1].member_key
+        if self.whole:
+            return _cut(self.whole, first, last, self.wants)
+        stored = editions.load_decision(connection, self.edition_key, first, last)
+        return _joined([_cut(_part_from(data), first, last, {}) for data in stored])
+
+
+def _cut(part: Part, first: int, last: int, wants: dict[int, Wants]) -> Part:
+    start, stop = bisect_left(part.member_keys, first), bisect_right(part.member_keys, last)
+    keys = part.member_keys[start:stop]
+    at_hand = wants.get(keys[0]) if keys else None
+    complete = at_hand is not None and at_hand.rows.shape[0] == len(keys)
+    return Part(keys, part.decision.part(start, stop), at_hand if complete else None)
+
+
+def _joined(parts: Sequence[Part]) -> Part:
+    if len(parts) == 1:
+        return parts[0]
+    keys = [key for part in parts for key in part.member_keys]
+    return Part(keys, Decision.joined([part.decision for part in parts]))
+
+
+def _part_to(part: Part) -> bytes:
+    keys = np.array(part.member_keys, dtype=np.int64).tobytes()
+    return len(keys).to_bytes(8) + keys + part.decision.to_bytes()
+
+
+def _part_from(data: bytes) -> Part:
+    end = 8 + int.from_bytes(data[:8])
+    try:
+        return Part(np.frombuffer(data[8:end], dtype=np.int64).tolist(), Decision.from_bytes(data[end:]))
+    except ValueError as error:
+        raise StoreError(
+            "the decision stored with this edition cannot be read; finish it with the version of Germane that opened it"
+        ) from error
+
+
+def _decide_once(services: Services, network: Network, edition: Edition, fitted: Fitted, owner: str) -> Found:
+    """The decision that an earlier process made, or a new one, kept in one transaction with what it could not reach."""
+    with services.database.reading() as connection:
+        if editions.is_decided(connection, edition.key):
+            return Found(edition.key)
+        reach = reach_of(connection, edition.settings, fitted, edition.as_of)
+    gathered = gather_edition(services, network, edition, fitted, reach, _planned(services, edition.key))
+    decision, short = decide_all(fitted, gathered.pool, reach)
+    whole = Part(gathered.member_keys, decision)
+    stored = [stored_shortfall(fitted, gathered, one) for one in short]
+    size = services.settings.digest.shard
+    with services.database.writing() as connection:
+        editions.renew(connection, edition.key, owner, services.now(), services.settings.schedule.lease_s)
+        editions.save_decision(connection, edition.key, _parts(whole, size))
+        editions.save_shortfalls(connection, edition.key, stored)
+    fail_point("run.decided")
+    return Found(edition.key, whole, gathered.wants)
+
+
+def _parts(whole: Part, size: int) -> Iterator[tuple[int, int, bytes]]:
+    """Runs of members; one at least, so that a decision for nobody is one all the same."""
+    for start in range(0, max(1, len(whole.member_keys)), size):
+        keys = whole.member_keys[start : start + size]
+        part = Part(keys, whole.decision.part(start, start + len(keys)))
+        yield (keys[0], keys[-1], _part_to(part)) if keys else (0, 0, _part_to(part))
+
+
+def _planned(services: Services, edition_key: int) -> Iterator[list[PlannedDigest]]:
+    after = 0
+    while True:
+        with services.database.reading() as connection:
+            batch = editions.planned(connection, edition_key, services.settings.digest.shard, after)
+        if not batch:
+            return
+        yield batch
+        after = batch[-1].member_key
+
+
+def stored_shortfall(fitted: Fitted, gathered: Gathered, short: Shortfall) -> editions.Shortfall:
+    wants, stated = [some for some, _ in gathered.sample], [text for _, texts in gathered.sample for text in texts]
+    words = unused_words(fitted, wants, stated, short.item)
+    return editions.Shortfall(fitted.items[short.item].key, short.needed, short.got, short.cause, short.counts, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,28 +427,41 @@ def _places(wanted: Ints, keys: Sequence[int]) -> tuple[Ints, npt.NDArray[np.boo
     return found, found >= 0
 
 
-def decide(
+def settled(
     fitted: Fitted,
     network: Network,
     edition: Edition,
     batch: Sequence[PlannedDigest],
-    sent: Any,
+    part: Part,
     voices: Voices | None = None,
 ) -> Decided:
-    """What each member of a shard gets, as rows: pure, the same in gives the same out."""
+    """What each member of a shard gets, as rows: pure, the same in gives the same out.
+
+    Whoever may not be mailed any more since the edition was decided gets nothing, and so does who only may since then.
+    """
     today = edition.as_of.astimezone(ZoneInfo(network.time_zone)).date()
-    reasons = [_why_no_mail(member, edition.as_of, today) for member in batch]
-    able = [member for member, reason in zip(batch, reasons, strict=True) if reason is None]
+    place = {key: n for n, key in enumerate(part.member_keys)}
     decided = Decided(digests=[], chosen=[], left_out=[], outbox=[])
-    decided.digests.extend(
-        (m.digest_key, "skipped", reason, 0, 0, None) for m, reason in zip(batch, reasons, strict=True) if reason
-    )
-    if able:
-        profiles, wishes, names = zip(*((profile_of(m), preferences_of(m), m.name) for m in able), strict=True)
-        heard = heard_of(able, fitted, voices)
-        draws = np.array([_draw(network, edition, member) for member in able], dtype=np.uint64)
-        found = compose(fitted, profiles, wishes, names, sent_places(able, fitted, sent), heard, draws)
-        _add_composed(decided, found, able, fitted, network, edition)
+    able: list[PlannedDigest] = []
+    for member in batch:
+        reason = _why_no_mail(member, edition.as_of, today)
+        if reason is None and member.member_key in place:
+            able.append(member)
+        else:
+            decided.digests.append((member.digest_key, "skipped", reason or "changed_meanwhile", 0, 0, None))
+    if not able:
+        return decided
+    rows = np.array([place[member.member_key] for member in able], dtype=np.int64)
+    profiles, wishes, names = zip(*((profile_of(m), preferences_of(m), m.name) for m in able), strict=True)
+    draws = np.array([_draw(network, edition, member) for member in able], dtype=np.uint64)
+    nothing = np.empty(0, dtype=np.int64)
+    asked = Batch(profiles, wishes, names, (nothing, nothing), draws=draws)
+    if part.wants is not None and len(able) == len(part.member_keys):
+        wants = part.wants
+    else:
+        wants = fitted.wants(profiles, wishes, heard_of(able, fitted, voices))
+    found = explained(fitted, asked, wants, part.decision.of_members(rows))
+    _add_composed(decided, found, able, fitted, network, edition)
     return decided
 
 
@@ -284,33 +529,46 @@ def _add_composed(
     network: Network,
     edition: Edition,
 ) -> None:
-    pick = found.selection
-    for n, (row, column) in enumerate(zip(pick.member.tolist(), pick.item.tolist(), strict=True)):
+    decision = found.decision
+    pairs = zip(decision.member.tolist(), decision.item.tolist(), decision.rank.tolist(), strict=True)
+    for n, (row, column, rank) in enumerate(pairs):
         why = [[reason.label, round(reason.weight, 6), reason.source] for reason in found.reasons[n]]
-        facts = (float(found.scores[n]), float(found.matches[n]), why)
+        facts = (float(decision.score[n]), float(decision.match[n]), why, NOTES[decision.note[n]])
         member = members[row]
-        decided.chosen.append(
-            (member.digest_key, int(pick.rank[n]), member.member_key, fitted.items[column].key, *facts)
-        )
+        decided.chosen.append((member.digest_key, rank, member.member_key, fitted.items[column].key, *facts))
         if found.team[n] != NO_TEAM:
             decided.picked.append((member.digest_key, fitted.items[column].key, int(found.team[n])))
-    for n, (row, column) in enumerate(zip(pick.left_member.tolist(), pick.left_item.tolist(), strict=True)):
-        reason = Block(pick.left_block[n]).word
-        facts_left = (float(found.left_scores[n]), float(found.left_matches[n]))
-        decided.left_out.append((members[row].digest_key, fitted.items[column].key, reason, *facts_left))
+    left = zip(decision.left_member.tolist(), decision.left_item.tolist(), decision.left_because.tolist(), strict=True)
+    for n, (row, column, because) in enumerate(left):
+        word = Block(decision.left_code[n]).word
+        facts_left = (float(decision.left_score[n]), float(decision.left_match[n]))
+        because_of = fitted.items[because].key if because >= 0 else None
+        decided.left_out.append((members[row].digest_key, fitted.items[column].key, word, *facts_left, because_of))
     _add_learned(decided, found.learned, members, fitted)
-    chosen = np.bincount(pick.member, minlength=len(members))
-    left = np.bincount(pick.left_member, minlength=len(members))
+    _add_digests(decided, decision, members, network, edition)
+
+
+def _add_digests(
+    decided: Decided, decision: Decision, members: Sequence[PlannedDigest], network: Network, edition: Edition
+) -> None:
+    chosen = np.bincount(decision.member, minlength=len(members)).tolist()
+    left = np.bincount(decision.left_member, minlength=len(members)).tolist()
+    full = np.isin(decision.left_code, _FULL)
+    no_room = np.bincount(decision.left_member[full], minlength=len(members)).tolist()
     domain = network.sender_address.partition("@")[2]
     for row, member in enumerate(members):
-        below, threshold = int(pick.below[row]), float(found.thresholds[row])
+        below, threshold = int(decision.below[row]), float(decision.threshold[row])
         if not chosen[row]:
-            reason = "nothing_allowed" if left[row] else "nothing_fits"
+            spent = no_room[row] or not decision.room[row]
+            reason = "over_budget" if spent and left[row] else "nothing_allowed" if left[row] else "nothing_fits"
             decided.digests.append((member.digest_key, "skipped", reason, 0, below, threshold))
             continue
-        decided.digests.append((member.digest_key, "composed", "", int(chosen[row]), below, threshold))
+        decided.digests.append((member.digest_key, "composed", "", chosen[row], below, threshold))
         message_id = f"<{edition.public_id}.{member.member_public_id}@{domain}>"
         decided.outbox.append((member.digest_key, member.member_key, message_id, _not_before(member, network, edition)))
+
+
+_FULL = (*NO_ROOM, Block.CARRIED_OVER)
 
 
 def _add_learned(
@@ -330,3 +588,110 @@ def _not_before(member: PlannedDigest, network: Network, edition: Edition) -> da
     if member.weekday is None and member.hour is None:
         return edition.as_of
     return preferred_instant(edition.as_of, member.time_zone or network.time_zone, member.weekday, member.hour)
+
+
+def _day(moment: datetime, network: Network) -> int:
+    """The ordinal of a moment's day by the network's calendar."""
+    return moment.astimezone(ZoneInfo(network.time_zone)).toordinal()
+
+
+def _rooms(
+    members: Sequence[PlannedDigest], accounts: Mapping[int, Account], network: Network, edition: Edition
+) -> list[Room]:
+    """What each member's budgets leave for a mail of this edition."""
+    limits = edition.settings.get("budget")
+    if limits is None:  # an edition of before there were budgets
+        return [Room(1, NO_LIMIT, edition.as_of)] * len(members)
+    bounds, overall = bounds_of(limits)
+    zone, of_network = ZoneInfo(network.time_zone), Wished(*(getattr(network, name) for name in Wished._fields))
+    greedy = edition.settings.get("policy") == "greedy"
+    found = []
+    for member in members:
+        at, account = _not_before(member, network, edition), accounts.get(member.member_key)
+        own = bounds.allowance(of_network, Wished(*(getattr(member, name) for name in Wished._fields)))
+        altogether = overall.allowance(Wished(), account.wished) if account else overall.usual
+        day = at.astimezone(zone).toordinal()
+        left = room(account.drawn if account else (), network.key, own, altogether, at, day)
+        found.append(left._replace(asks=NO_LIMIT) if greedy else left)
+    return found
+
+
+def bounds_of(limits: dict[str, int]) -> tuple[Bounds, Bounds]:
+    """Of one network and over all, from the section `budget` of the settings."""
+    one = Allowance(limits["mails_per_week"], limits["hours_between_mails"], limits["asks_per_month"])
+    most = Allowance(limits["most_mails_per_week"], limits["least_hours_between_mails"], limits["most_asks_per_month"])
+    over_all = Allowance(
+        limits["overall_mails_per_week"], limits["overall_hours_between_mails"], limits["overall_asks_per_month"]
+    )
+    return Bounds(one, most), Bounds(over_all, over_all)
+
+
+def within_budgets(
+    decided: Decided,
+    batch: Sequence[PlannedDigest],
+    accounts: Mapping[int, Account],
+    network: Network,
+    edition: Edition,
+    requests: frozenset[int],
+) -> Decided:
+    """The same with what each mail draws, and without what another process has drawn for since it was decided.
+
+    What does not fit any more is recorded as over budget, the last of a digest first.
+    """
+    members = {member.digest_key: member for member in batch}
+    mailed = [members[row[0]] for row in decided.outbox]
+    rooms = {m.digest_key: left for m, left in zip(mailed, _rooms(mailed, accounts, network, edition), strict=True)}
+    asks = _counted(decided, requests)
+    most = {key: left.asks if left.mails else -1 for key, left in rooms.items()}
+    if any(asks[key] > most[key] for key in rooms):
+        decided = _cut_down(decided, most, requests)
+        asks = _counted(decided, requests)
+    zone, what = ZoneInfo(network.time_zone), "urgent" if edition.kind == "urgent" else "digest"
+    sizes = Counter(row[0] for row in decided.chosen)
+    outbox = []
+    for digest, member, message_id, _ in decided.outbox:
+        at, account = rooms[digest].not_before, accounts.get(member)
+        outbox.append((digest, member, message_id, at))
+        if account:
+            day = at.astimezone(zone).toordinal()
+            draw = (account.key, network.key, digest, what, at, day, 1, asks[digest], sizes[digest])
+            decided.draws.append(draw)
+    return replace(decided, outbox=outbox)
+
+
+def requests_among(fitted: Fitted) -> frozenset[int]:
+    """Keys of the items that ask for help."""
+    return frozenset(item.key for item in fitted.items if item.kind == "request")
+
+
+def _counted(decided: Decided, requests: frozenset[int]) -> Counter[int]:
+    """Requests in each digest."""
+    return Counter(row[0] for row in decided.chosen if row[3] in requests)
+
+
+def _cut_down(decided: Decided, most: Mapping[int, int], requests: frozenset[int]) -> Decided:
+    """Without the digests that may hold -1 requests, and without each other's last requests beyond the most."""
+    kept, out, asked, places = [], [], Counter[int](), Counter[int]()
+    for digest, _, member, item, score, match, why, note in sorted(decided.chosen, key=lambda row: row[:2]):
+        limit = most.get(digest, NO_LIMIT)
+        asked[digest] += item in requests
+        if limit < 0 or (item in requests and asked[digest] > limit):
+            out.append((digest, item, Block.OVER_BUDGET.word, score, match, None))
+            continue
+        places[digest] += 1
+        kept.append((digest, places[digest], member, item, score, match, why, note))
+    digests = [
+        row if row[1] != "composed" else (row[0], *_as_composed(places[row[0]]), *row[4:]) for row in decided.digests
+    ]
+    return replace(
+        decided,
+        digests=digests,
+        chosen=kept,
+        left_out=[*decided.left_out, *out],
+        outbox=[row for row in decided.outbox if places[row[0]]],
+        picked=[row for row in decided.picked if places[row[0]]],
+    )
+
+
+def _as_composed(items: int) -> tuple[str, str, int]:
+    return ("composed", "", items) if items else ("skipped", "over_budget", 0)

@@ -13,6 +13,7 @@ POINTS = {
     "run.opened": "the edition is open, its audience frozen",
     "run.claimed": "the edition has an owner and a lease",
     "run.model_saved": "the fitted model is stored",
+    "run.decided": "what the edition decided for everybody is stored",
     "run.shard_writing": "inside the transaction that writes a shard of digests",
     "run.shard_written": "a shard of digests is stored with its outbox rows",
     "run.composed": "every digest is decided",

@@ -87,6 +87,13 @@ def _audience_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--language", help="Such as cy; it is guessed if not given.")
 @click.option("--poster", help="Who posts it, as members read it.")
 @_audience_options
+@click.option(
+    "--reach-needed", type=click.IntRange(0), help="How many members it should reach, if need be the next best."
+)
+@click.option("--reach-most", type=click.IntRange(0), help="How many members it may reach at most; 0 sets no limit.")
+@click.option(
+    "--answers-wanted", type=click.IntRange(0), help="Offers of help after which a request is closed; 0: no end."
+)
 @click.option("--draft", is_flag=True, help="Store it as a draft, which is not sent.")
 @click.option(
     "--resume", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Go on with a text that was kept."
@@ -102,11 +109,13 @@ def post(config: Path | None, /, slug: str, body_file: Any, draft: bool, resume:
     if body_file and given["body"]:
         raise click.UsageError("give --body or --body-file, not both")
     services, network = _open(config, slug)
-    fields: dict[str, object] = {name: value for name, value in given.items() if value}
+    fields: dict[str, object] = {name: value for name, value in given.items() if value or value == 0}
     fields |= {"body": body_file.read()} if body_file else {}
     fields |= {"state": "draft"} if draft else {}
     posted = post_fields(services, network, fields) if given["title"] else edit(services, network, fields, resume)
     click.echo(posted.public_id if posted else "nothing was posted", err=posted is None)
+    if posted and posted.state == "published":
+        _tell_reach(services, network, posted)
 
 
 @items.command("list")
@@ -143,10 +152,12 @@ def list_(config: Path | None, /, slug: str, topic: str, only_open: bool, as_jso
 @as_json_option
 @click.pass_obj
 def show(config: Path | None, /, id_: str, slug: str, as_json: bool) -> None:
-    """Show one item, by public or external id, and how many digests it went to.
+    """Show one item, by public or external id, how many digests it went to, and what kept it from more.
 
     Example: germane items show k3x7m2q5v8wz4b6n
     """
+    from jobs.shortfalls import sentence, told
+    from store import editions
     from store import items as store
 
     services, network = _open(config, slug)
@@ -154,7 +165,10 @@ def show(config: Path | None, /, id_: str, slug: str, as_json: bool) -> None:
     with services.database.reading() as connection:
         reach = store.reach(connection, item.key)
         reason = store.state_reason(connection, item.key)
+        short = editions.last_shortfall(connection, item.key)
     facts = _as_json(item) | {"state_reason": reason, "digests": reach.chosen, "handed_over": reach.handed_over}
+    if short:
+        facts["shortfall"] = sentence(told([item], short))
     if as_json:
         print_json(facts | {"body": item.body})
     else:
@@ -186,6 +200,28 @@ def publish(config: Path | None, /, id_: str, slug: str) -> None:
 @network_option
 @click.option("--reason", default="", help="Why, for the record.")
 @click.pass_obj
+def close(config: Path | None, /, id_: str, slug: str, reason: str) -> None:
+    """Close an item, such as a request that is answered: it is in no mail that is handed over from now on.
+
+    Example: germane items close k3x7m2q5v8wz4b6n --reason "answered at the meeting"
+    """
+    from digest.cleaning import one_line
+    from store import items as store
+
+    services, network = _open(config, slug)
+    item = _find(services, network, id_)
+    with services.database.writing() as connection:
+        done = store.close(connection, item.key, services.now(), one_line(reason))
+    if not done:
+        raise click.ClickException(f"{item.public_id} is {item.state}; only a published item can be closed")
+    click.echo(f"{item.public_id}: closed: {printable(item.title)}")
+
+
+@items.command()
+@click.argument("id_")
+@network_option
+@click.option("--reason", default="", help="Why, for the record.")
+@click.pass_obj
 def withdraw(config: Path | None, /, id_: str, slug: str, reason: str) -> None:
     """Withdraw an item: it is in no mail that is handed over from now on, composed or not.
 
@@ -199,6 +235,16 @@ def withdraw(config: Path | None, /, id_: str, slug: str, reason: str) -> None:
     with services.database.writing() as connection:
         done = store.withdraw(connection, item.key, services.now(), one_line(reason))
     click.echo(f"{item.public_id}: {'withdrawn' if done else 'was withdrawn already'}: {printable(item.title)}")
+
+
+def _tell_reach(services: "Services", network: "Network", item: "Item") -> None:
+    """Say at once, to standard error, when the item would reach fewer members than it needs."""
+    from jobs.reach import expected_shortfall
+    from jobs.shortfalls import sentence
+
+    short = expected_shortfall(services, network, item)
+    if short:
+        click.echo(f"germane: {sentence(short)}", err=True)
 
 
 def _open(config: Path | None, slug: str) -> "tuple[Services, Network]":

@@ -38,6 +38,9 @@ KEYS = {
     "audience_country": "",
     "audience_topics": "",
     "audience_languages": "",
+    "reach_needed": "how many members it should reach, and may reach at most; as usual for its kind if empty",
+    "reach_most": "",
+    "answers_wanted": "offers of help after which a request is closed; as usual if empty",
     "state": "published or draft; published if empty",
 }
 

@@ -25,7 +25,7 @@ def preview(config: Path | None, member: str, as_format: str, slug: str) -> None
 
     Example: germane preview ann@trust.example.org --format html > ann.html
     """
-    from jobs.edition import already_sent, decide, listen
+    from jobs.rehearsal import rehearsed
     from jobs.run import WORDS
     from jobs.services import open_services
     from store import networks
@@ -35,16 +35,13 @@ def preview(config: Path | None, member: str, as_format: str, slug: str) -> None
         network = networks.find(connection, slug)
     now = services.now()
     planned = one_member(services, network, member)
-    fitted = fitted_now(services, network, now)
-    with services.database.reading() as connection:
-        sent = already_sent(connection, fitted, planned.member_key, planned.member_key)
-        voices = listen(connection, planned.member_key, planned.member_key, now)
-    decided = decide(fitted, network, imagined(network, now), [planned], sent, voices)
+    found = rehearsed(services, network, now, only=planned)
+    decided = found.decided[0]
     if not decided.chosen:
-        reason = decided.digests[0][2]
-        click.echo(f"no digest: {WORDS[reason]}")
+        click.echo(f"no digest: {WORDS[decided.digests[0][2]]}")
         return
-    click.echo(_mail(services, network, planned, decided.chosen, fitted, as_format, now), nl=as_format != "eml")
+    mail = _mail(services, network, planned, decided.chosen, found.fitted, as_format, now)
+    click.echo(mail, nl=as_format != "eml")
 
 
 def one_member(services: "Services", network: "Network", who: str) -> "PlannedDigest":
@@ -56,28 +53,6 @@ def one_member(services: "Services", network: "Network", who: str) -> "PlannedDi
         if found is None:
             raise click.ClickException(f"{network.slug} has no member {who!r}; `germane members list` shows them")
         return editions.audience(connection, network.key, 0, 1, member_key=found.key)[0]
-
-
-def fitted_now(services: "Services", network: "Network", now: datetime) -> "Fitted":
-    """What an edition opened now would choose from and match with."""
-    from datetime import timedelta
-
-    from jobs.edition import edition_settings, fit_edition
-    from store import items
-
-    settings = edition_settings(services, network)
-    with services.database.reading() as connection:
-        oldest = now - timedelta(days=settings["max_item_age_days"])
-        keys = [item.key for item in items.open_items(connection, network.key, now, oldest)]
-    return fit_edition(services, network, settings, keys, now, None)
-
-
-def imagined(network: "Network", now: datetime) -> Any:
-    """An edition that is not stored."""
-    from digest.slots import week_of
-    from store.editions import Edition
-
-    return Edition(0, "preview", network.key, week_of(now, network.time_zone), "opened", now, "", None, {})
 
 
 def _mail(
@@ -99,8 +74,8 @@ def _mail(
     items = {item.key: item for item in fitted.items}
     about = partial(sign_feedback, services.secret_key, member.member_public_id)
     entries = [
-        Entry(items[key], match, tuple((label, source) for label, _, source in why), about(items[key].public_id))
-        for _, _, _, key, _, match, why in chosen
+        Entry(items[key], match, _terms(why, note), about(items[key].public_id))
+        for _, _, _, key, _, match, why, note in chosen
     ]
     press = press_for(services, network, fitted.topics, edition_id="preview")
     with services.database.reading() as connection:
@@ -112,3 +87,8 @@ def _mail(
         return press.message(recipient, entries, f"<preview.{member.member_public_id}@{network.list_id}>", now)
     parts = press.parts(recipient, entries)
     return f"Subject: {parts.subject}\n\n{parts.text}" if as_format == "text" else parts.html
+
+
+def _terms(why: list[Any], note: str) -> tuple[tuple[str, str], ...]:
+    terms = tuple((label, source) for label, _, source in why)
+    return (("", note), *terms) if note else terms

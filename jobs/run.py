@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobs.failpoints import reach
+from jobs.shortfalls import print_shortfalls, told
 from jobs.terminal import advancing, as_json_option, network_option, print_bars, print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ WORDS = {
     "empty_profile": "no stated interest and no chosen topic",
     "nothing_fits": "nothing fits well enough",
     "nothing_allowed": "what fits is muted, not for them, or was sent before",
+    "over_budget": "what fits goes beyond their budget, or went to enough others",
+    "changed_meanwhile": "came back while the edition was decided",
     "left": "left meanwhile",
     "bounced": "address bounced meanwhile",
     "erased": "erased meanwhile",
@@ -76,6 +79,8 @@ class RunReport:
     skipped: dict[str, int] = field(default_factory=dict)
     sizes: dict[int, int] = field(default_factory=dict)
     reach: list[tuple[str, str, int]] = field(default_factory=list)
+    short: list[dict[str, Any]] = field(default_factory=list)
+    """Items that fewer members get than they need, and why; see `jobs.shortfalls.told`."""
     mail_server_problem: str = ""
     busy: str = ""
     complete: bool = True
@@ -261,6 +266,7 @@ def report_on(
         state = editions.find(connection, network.key, edition.slot)
         reaches = editions.reaches(connection, edition.key)
         titles = {item.key: item for item in items.load(connection, network.key, [key for key, _ in reaches])}
+        shortfalls = editions.shortfalls(connection, edition.key)
         skipped, sizes = (
             editions.skipped_reasons(connection, edition.key),
             editions.digest_sizes(connection, edition.key),
@@ -278,6 +284,7 @@ def report_on(
         skipped=skipped,
         sizes=sizes,
         reach=[(titles[key].kind, titles[key].title, n) for key, n in reaches if key in titles],
+        short=[told(titles.values(), one) for one in shortfalls if one.item_key in titles],
         mail_server_problem=sent.mail_server_problem if sent else "",
         complete=sent.complete if sent else True,
     )
@@ -285,45 +292,25 @@ def report_on(
 
 def rehearse(services: "Services", network: "Network", *, at: datetime, progress: Any = None) -> RunReport:
     """What `run_edition` would compose at this moment, through the same code; nothing is written."""
-    from datetime import timedelta
-
-    from digest.slots import week_of
-    from jobs.edition import already_sent, decide, edition_settings, fit_edition, listen
-    from store import editions, items
+    from jobs.rehearsal import rehearsed
 
     _check_templates(services, network)
-    settings = edition_settings(services, network)
-    slot = week_of(at, network.time_zone)
-    with services.database.reading() as connection:
-        oldest = at - timedelta(days=settings["max_item_age_days"])
-        keys = [item.key for item in items.open_items(connection, network.key, at, oldest)]
-        members = editions.audience_size(connection, network.key)
-    fitted = fit_edition(services, network, settings, keys, at, None)
-    imagined = editions.Edition(0, "", network.key, slot, "opened", at, "", None, settings)
-    sizes, skipped, reach, after = Counter[int](), Counter[str](), Counter[int](), 0
-    with advancing(progress, f"Rehearsing {slot}", members) as advance:
-        while True:
-            with services.database.reading() as connection:
-                batch = editions.audience(connection, network.key, after, services.settings.digest.shard)
-                if not batch:
-                    break
-                after = batch[-1].member_key
-                sent = already_sent(connection, fitted, batch[0].member_key, after)
-                voices = listen(connection, batch[0].member_key, after, at)
-            decided = decide(fitted, network, imagined, batch, sent, voices)
-            sizes.update(items for _, state, _, items, *_ in decided.digests if state == "composed")
-            skipped.update(reason for _, state, reason, *_ in decided.digests if state == "skipped")
-            reach.update(item for _, _, _, item, *_ in decided.chosen)
-            advance(len(batch))
+    found = rehearsed(services, network, at, watch=lambda members: advancing(progress, "Rehearsing", members))
+    sizes, skipped, reach = Counter[int](), Counter[str](), Counter[int]()
+    for decided in found.decided:
+        sizes.update(items for _, state, _, items, *_ in decided.digests if state == "composed")
+        skipped.update(reason for _, state, reason, *_ in decided.digests if state == "skipped")
+        reach.update(item for _, _, _, item, *_ in decided.chosen)
     return RunReport(
         network=network.slug,
-        slot=slot,
+        slot=found.edition.slot,
         state="rehearsed",
-        considered=members,
+        considered=sum(len(batch) for batch in found.batches),
         digests=sum(sizes.values()),
         skipped=dict(skipped.most_common()),
         sizes=dict(sorted(sizes.items())),
-        reach=[(item.kind, item.title, reach[item.key]) for item in fitted.items],
+        reach=[(item.kind, item.title, reach[item.key]) for item in found.fitted.items],
+        short=[told(found.fitted.items, one) for one in found.shortfalls],
     )
 
 
@@ -367,6 +354,7 @@ def print_report(report: RunReport) -> None:
     title = f"{report.network}, edition {report.slot}: {report.state}"
     print_table(title, ("", "number"), summary(report), right=(1,))
     print_bars("Items in a digest", [(str(size), n) for size, n in report.sizes.items()])
+    print_shortfalls(report.short)
 
 
 def summary(report: RunReport) -> list[tuple[str, int]]:

@@ -3,9 +3,9 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 CONFIG_FILE = "config.toml"
@@ -106,6 +106,10 @@ class MatchingSettings(Section):
     threshold: Match = Field(
         33, description="The match, 0 to 100, below which an item is not sent, where a network sets none."
     )
+    floor: Match = Field(
+        15,
+        description="Where too few members match a request that needs answers, it is sent to the best ones down to this match.",
+    )
     candidates: int = Field(32, ge=1, le=1000, description="Best-scoring items kept for each member before selection.")
     background_items: Positive = Field(
         20000, description="Most recent items of the network the vocabulary is learnt from."
@@ -140,7 +144,81 @@ class DigestSettings(Section):
         6, ge=1, le=50, description="Most items in one digest, where neither network nor member sets fewer."
     )
     max_item_age_days: Positive = Field(28, description="Items published longer ago are not sent any more.")
+    policy: Literal["allocation", "greedy"] = Field(
+        "allocation",
+        description="allocation: the edition is decided as one, by reach and budgets; greedy: each member gets their best.",
+    )
+    per_poster: int = Field(3, ge=0, le=50, description="Most items of one poster in one digest; 0 sets no limit.")
+    per_topic: int = Field(4, ge=0, le=50, description="Most items of one topic in one digest; 0 sets no limit.")
+    mmr_lambda: Share = Field(
+        0.8,
+        description="Order of a digest: 1 looks only at how well an item fits, 0 only at how unlike it is to those before.",
+    )
+    few: int = Field(
+        10,
+        ge=0,
+        description="A request that so many members or fewer could answer stands before the rest of their digests.",
+    )
+    near_days: float = Field(14, gt=0, description="Days before its deadline from which an item moves forward.")
+    near_match: float = Field(
+        10, ge=0, le=100, description="Points of match it has gained in the order at its deadline."
+    )
     shard: int = Field(10_000, ge=1, description="Members composed in one transaction.")
+
+
+class BudgetSettings(Section):
+    """What a member can be asked to take in. A network may set other defaults, a member fewer, or more up to the most."""
+
+    mails_per_week: int = Field(
+        3,
+        ge=1,
+        le=50,
+        description="Most mails to a member in any 7 days, digests and urgent ones together, in one network.",
+    )
+    most_mails_per_week: int = Field(7, ge=1, le=50, description="Most that a member may ask for.")
+    hours_between_mails: int = Field(
+        6,
+        ge=0,
+        le=168,
+        description="Hours between two mails: a digest waits for so long, an urgent request goes to others.",
+    )
+    least_hours_between_mails: int = Field(1, ge=0, le=168, description="Fewest that a member may ask for.")
+    asks_per_month: int = Field(
+        4, ge=1, le=200, description="Most requests for help sent to a member in any 31 days in one network."
+    )
+    most_asks_per_month: int = Field(20, ge=1, le=200, description="Most that a member may ask for.")
+    overall_mails_per_week: int = Field(
+        7, ge=1, le=50, description="Most mails in any 7 days over all networks; a person may set fewer."
+    )
+    overall_hours_between_mails: int = Field(
+        0, ge=0, le=168, description="Hours between two mails over all networks; a person may set more."
+    )
+    overall_asks_per_month: int = Field(
+        20, ge=1, le=200, description="Most requests in any 31 days over all networks; a person may set fewer."
+    )
+
+
+class ReachSettings(Section):
+    """How many members an item should reach at least, and at most (0: no limit). A coordinator may set others for an item."""
+
+    needed_request: int = Field(5, ge=0, description="Members a request is to reach, if need be under the threshold.")
+    most_request: int = Field(40, ge=0, description="Most members a request is sent to; 0 sets no limit.")
+    most_event: int = Field(0, ge=0, description="Most members an event is sent to; 0 sets no limit.")
+    most_job: int = Field(0, ge=0, description="Most members a job is sent to; 0 sets no limit.")
+    answers_wanted: int = Field(
+        5, ge=0, description="Offers of help after which a request is closed and sent no more; 0 sets no end."
+    )
+
+    last_call_days: int = Field(
+        5,
+        ge=0,
+        description="Days before its deadline on which a request with too few offers goes to as many members again.",
+    )
+
+
+class UrgentSettings(Section):
+    quota: Positive = Field(2, description="Urgent items that one coordinator may post in `urgent.period_days`.")
+    period_days: Positive = Field(28, description="Days over which they are counted.")
 
 
 class ImportSettings(Section):
@@ -221,6 +299,9 @@ class Settings(BaseSettings):
     dkim: DkimSettings = DkimSettings()
     matching: MatchingSettings = MatchingSettings()
     digest: DigestSettings = DigestSettings()
+    budget: BudgetSettings = BudgetSettings()
+    reach: ReachSettings = ReachSettings()
+    urgent: UrgentSettings = UrgentSettings()
     imports: ImportSettings = ImportSettings()
     order: OrderSettings = OrderSettings()
     incoming: IncomingSettings = IncomingSettings()
@@ -230,6 +311,30 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(
         SecretStr(""), exclude=True, description="Signs the links in mails; from the environment only."
     )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        """Raises ValueError, with the keys, for settings that contradict each other."""
+        pairs = [
+            ("matching.floor", "matching.threshold"),
+            ("matching.floor", "matching.threshold_floor"),
+            ("matching.threshold_floor", "matching.threshold_ceiling"),
+            ("budget.mails_per_week", "budget.most_mails_per_week"),
+            ("budget.least_hours_between_mails", "budget.hours_between_mails"),
+            ("budget.asks_per_month", "budget.most_asks_per_month"),
+        ]
+        if self.reach.most_request:
+            pairs.append(("reach.needed_request", "reach.most_request"))
+        for low, high in pairs:
+            if self._value(low) > self._value(high):
+                raise ValueError(
+                    f"{low} = {self._value(low):g} is above {high} = {self._value(high):g}; lower it or raise the other"
+                )
+        return self
+
+    def _value(self, key: str) -> float:
+        section, name = key.split(".")
+        return float(getattr(getattr(self, section), name))
 
     @classmethod
     def settings_customise_sources(
@@ -316,6 +421,8 @@ def _check_environment() -> None:
 
 def _problem(file: Path, error: dict[str, Any]) -> str:
     place = [str(part) for part in error["loc"]]
+    if not place:  # settings that contradict each other; the message names them
+        return f"{file}: {error['msg'].removeprefix('Value error, ')}"
     variable = PREFIX + "__".join(place).upper()
     origin = f"environment variable {variable}" if variable in os.environ else str(file)
     if error["type"] == "extra_forbidden":

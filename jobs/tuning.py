@@ -16,6 +16,7 @@ from digest.tuning import Allowed, Labels, Point, border, curve, proposed
 from jobs.edition import (
     already_sent,
     due_members,
+    edition_settings,
     fit_edition,
     heard_of,
     listen,
@@ -23,7 +24,7 @@ from jobs.edition import (
     profile_of,
     sent_places,
 )
-from jobs.preview import fitted_now, imagined
+from jobs.rehearsal import fitted_at, imagined
 from jobs.services import Services
 from jobs.terminal import advancing
 from store import editions, thresholds
@@ -112,8 +113,14 @@ class Matching:
 def match_edition(services: Services, network: Network, slot: str, lowest: float, progress: Any = None) -> Matching:
     """Match the members with the items of the edition that would open now, or of a recorded one; pairs under `lowest` are left
     out. Raises WrongName for a slot that has no edition, or one that is still being composed."""
-    edition = _recorded(services, network, slot) if slot else imagined(network, services.now())
-    fitted = _fitted(services, network, edition) if slot else fitted_now(services, network, edition.as_of)
+    edition = (
+        _recorded(services, network, slot)
+        if slot
+        else imagined(network, services.now(), edition_settings(services, network))
+    )
+    fitted = (
+        _fitted(services, network, edition) if slot else fitted_at(services, network, edition.settings, edition.as_of)
+    )
     with services.database.reading() as connection:
         known = {(one.member_key, one.item_key) for one in thresholds.labels(connection, network.key)}
     parts, keys, blocked = [], list[int](), set[tuple[int, int]]()

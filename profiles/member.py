@@ -58,6 +58,14 @@ class Preferences:
     """The language of the mail itself; empty means the first of the profile's languages, then the network's."""
     learn_from_opened: bool = False
     """Whether the items that a member opened may teach something about them; they must have said so."""
+    mails_per_week: int | None = None
+    hours_between_mails: int | None = None
+    asks_per_month: int | None = None
+    """Most requests for help in a month."""
+    combine: bool = True
+    """Whether items of the person's other networks may come in one mail with those of this one."""
+    bridging: bool = True
+    """Whether one item from beside their usual field may be among the others, marked as such."""
 
 
 @dataclass(frozen=True, slots=True)

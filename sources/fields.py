@@ -210,6 +210,11 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "paused_until": _date,
     "urgent": _yes,
     "learn_from_opened": _yes,
+    "mails_per_week": partial(_number, 0, 50),
+    "hours_between_mails": partial(_number, 0, 24 * 31),
+    "asks_per_month": partial(_number, 0, 200),
+    "combine": _yes,
+    "bridging": _yes,
     "language": _language,
 }
 _REPEATED = frozenset(_READERS) - {"name", "stated", "muted_posters"}

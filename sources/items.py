@@ -43,7 +43,7 @@ OTHER_NAMES: Mapping[str, str] = {
     "id": "external_id",
     "guid": "external_id",
 }
-FIELDS = tuple(f.name for f in fields(Item) if f.name not in {"key", "public_id"})
+FIELDS = tuple(f.name for f in fields(Item) if f.name not in {"key", "public_id", "urgent"})
 AUDIENCE_KEYS = tuple(f"audience_{f.name}" for f in fields(Audience))
 IGNORED = frozenset({"key", "public_id", "germane_line", "germane_reason", ""})
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})([-_][A-Za-z0-9]+)*")
@@ -156,7 +156,9 @@ class ItemReader:
         values["title"] = values.get("title") or derived_title(values["body"])
         values["kind"] = values.get("kind") or self.kind or "news"
         values["language"] = values.get("language") or self._guess(values["title"], values.get("body", ""))
-        item = Item(**{name: value for name, value in values.items() if value}, audience=Audience(**audience))
+        item = Item(
+            **{name: value for name, value in values.items() if value or value == 0}, audience=Audience(**audience)
+        )
         return Posting(item if item.external_id else replace(item, external_id=derived_id(item)), frozenset(given))
 
     def _guess(self, title: str, body: str) -> str:
@@ -228,6 +230,9 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
         for name in _ENDS
         if published and values.get(name) and values[name] < published
     ]
+    needed, most = values.get("reach_needed"), values.get("reach_most")
+    if needed and most and needed > most:
+        problems.append(f"reach_needed: {needed} members are more than reach_most allows ({most})")
     return problems
 
 
@@ -280,6 +285,16 @@ def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
     return read
 
 
+def _count(text: str) -> int | None:
+    """A whole number of members; None for no text."""
+    digits = text.strip()
+    if not digits:
+        return None
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 8):
+        raise ValueError(f"{_shown(text)} is not a whole number; write 0, 5, 40 ...")
+    return int(digits)
+
+
 def _language(text: str) -> str:
     """The primary tag of BCP 47: `en-GB` is `en`."""
     found = _LANGUAGE.fullmatch(text.strip())
@@ -314,7 +329,7 @@ _KEPT_WHEN_EMPTY = {"kind", "state", "language", "published_at"}
 """Empty says nothing here, where elsewhere it clears what is stored."""
 _ALWAYS_GIVEN = {"title", "external_id"}
 _JSON_NAMES: Mapping[type, str] = {bool: "true or false", dict: "an object", list: "a list"}
-_READERS: Mapping[str, Callable[[str], str]] = {
+_READERS: Mapping[str, Callable[[str], object]] = {
     "title": _line(TITLE_CHARACTERS),
     "kind": _one_of(KINDS),
     "body": lambda text: _within(many_lines(text), BODY_CHARACTERS),
@@ -324,4 +339,7 @@ _READERS: Mapping[str, Callable[[str], str]] = {
     "language": _language,
     "state": _one_of(STATES),
     "external_id": _line(TITLE_CHARACTERS),
+    "reach_needed": _count,
+    "reach_most": _count,
+    "answers_wanted": _count,
 }

@@ -20,12 +20,14 @@ FEEDBACK = tables.Feedback.__table__  # type: ignore[attr-defined]
 LEARNED = tables.LearnedTerm.__table__  # type: ignore[attr-defined]
 FORGOTTEN = tables.ForgottenTerm.__table__  # type: ignore[attr-defined]
 JUDGEMENT = tables.Judgement.__table__  # type: ignore[attr-defined]
+ACCOUNT = tables.Account.__table__  # type: ignore[attr-defined]
+DRAW = tables.Draw.__table__  # type: ignore[attr-defined]
 DELIVERY = tables.Delivery.__table__  # type: ignore[attr-defined]
 
 REACHABILITY = tables.Reachability.__table__  # type: ignore[attr-defined]
 CAME_BACK = tables.CameBack.__table__  # type: ignore[attr-defined]
 
-HIDDEN = frozenset({"id", "network_id", "member_id", "edition_id", "digest_id", "outbox_id", "item_id"})
+HIDDEN = frozenset({"id", "network_id", "member_id", "edition_id", "digest_id", "outbox_id", "item_id", "account_id"})
 """Numbers that only join rows to each other."""
 
 
@@ -43,6 +45,15 @@ def everything_about(connection: Connection, member_key: int) -> dict[str, Any]:
     names = ("at", "kind", "fault", "status", "said", "signed", "action", "reason", "undone_at")
     came_back = select(*(CAME_BACK.c[name] for name in names)).where(CAME_BACK.c.member_id == member_key)
     reachability = select(REACHABILITY).where(REACHABILITY.c.member_id == member_key)
+    account = (select(ACCOUNT).join(MEMBER, MEMBER.c.address_key == ACCOUNT.c.address_key)).where(
+        MEMBER.c.id == member_key
+    )
+    draws = (
+        select(DRAW, EDITION.c.slot)
+        .join(DIGEST, DIGEST.c.id == DRAW.c.digest_id)
+        .join(EDITION, EDITION.c.id == DIGEST.c.edition_id)
+        .where(DIGEST.c.member_id == member_key)
+    )
     forgotten = select(FORGOTTEN).where(FORGOTTEN.c.member_id == member_key)
     return {
         "member": _rows(connection, one)[0],
@@ -71,6 +82,8 @@ def everything_about(connection: Connection, member_key: int) -> dict[str, Any]:
         "forgotten": _rows(connection, forgotten.order_by(FORGOTTEN.c.at)),
         "judgements": _rows(connection, judged.order_by(JUDGEMENT.c.at, JUDGEMENT.c.item_id)),
         "messages": _rows(connection, select(OUTBOX).where(OUTBOX.c.member_id == member_key).order_by(OUTBOX.c.id)),
+        "budget": _rows(connection, account),
+        "draws": _rows(connection, draws.order_by(DRAW.c.id)),
         "deliveries": _rows(connection, deliveries.order_by(DELIVERY.c.id)),
         "came_back": _rows(connection, came_back.order_by(CAME_BACK.c.id)),
         "reachability": _rows(connection, reachability),

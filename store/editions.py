@@ -1,6 +1,6 @@
 """Editions: opened once for a slot, audience frozen, composed shard by shard, finished when the counts balance."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -8,10 +8,26 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Row, Select, and_, bindparam, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store import tables
+from store.budgets import DRAW, GIVEN_BACK, NewDraw, draw, open_accounts
 from store.database import StoreError, insert_rows
 from store.identifiers import new_public_id
 
@@ -22,13 +38,17 @@ DIGEST = tables.Digest.__table__  # type: ignore[attr-defined]
 DIGEST_ITEM = tables.DigestItem.__table__  # type: ignore[attr-defined]
 LEFT_OUT = tables.LeftOut.__table__  # type: ignore[attr-defined]
 PICKED = tables.PickedItem.__table__  # type: ignore[attr-defined]
+DECISION = tables.EditionDecision.__table__  # type: ignore[attr-defined]
+SHORTFALL = tables.Shortfall.__table__  # type: ignore[attr-defined]
+ITEM = tables.Item.__table__  # type: ignore[attr-defined]
 OUTBOX = tables.Outbox.__table__  # type: ignore[attr-defined]
 MEMBER = tables.Member.__table__  # type: ignore[attr-defined]
+FEEDBACK = tables.Feedback.__table__  # type: ignore[attr-defined]
 
 AUDIENCE_STATUSES = ("active", "paused")
 """Members with one of these are considered in an edition; the others are not mailed at all."""
 
-MATCHED_REASONS = ("nothing_fits", "nothing_allowed")
+MATCHED_REASONS = ("nothing_fits", "nothing_allowed", "over_budget")
 """Of a digest that was skipped after the member had been matched; the other reasons are known before."""
 
 WAITING = ("planned", "claimed", "deferred")
@@ -49,6 +69,7 @@ class Edition:
     owner: str
     lease_until: datetime | None
     settings: dict[str, Any]
+    kind: str = "weekly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +125,13 @@ class PlannedDigest:
     hour: int | None
     time_zone: str
     learn_from_opened: bool
+    urgent: bool
+    mails_per_week: int | None
+    hours_between_mails: int | None
+    asks_per_month: int | None
+    combine: bool
+    bridging: bool
+    asked_at: datetime | None
     last_digest_at: datetime | None
 
 
@@ -113,10 +141,10 @@ class Decided:
 
     digests: list[tuple[int, str, str, int, int, float | None]]
     """(digest_key, state, reason, items, below_threshold, threshold)"""
-    chosen: list[tuple[int, int, int, int, float, float, list[Any]]]
-    """(digest_key, rank, member_key, item_key, score, match, reason)"""
-    left_out: list[tuple[int, int, str, float, float]]
-    """(digest_key, item_key, reason, score, match)"""
+    chosen: list[tuple[int, int, int, int, float, float, list[Any], str]]
+    """(digest_key, rank, member_key, item_key, score, match, reason, note)"""
+    left_out: list[tuple[int, int, str, float, float, int | None]]
+    """(digest_key, item_key, reason, score, match, because_of)"""
     outbox: list[tuple[int, int, str, datetime]]
     """(digest_key, member_key, message_id, not_before)"""
     learned: list[tuple[int, int, str, float, list[int]]] = field(default_factory=list)
@@ -125,6 +153,20 @@ class Decided:
     """Keys of the members whose learned terms these are, with or without any."""
     picked: list[tuple[int, int, int]] = field(default_factory=list)
     """(digest_key, item_key, team) of the digests that two matchers picked; see `digest.interleaving`"""
+    draws: list[NewDraw] = field(default_factory=list)
+    """What the mails take from their readers' accounts; see there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """An item that an edition could not bring to as many members as it needs; see the table."""
+
+    item_key: int
+    needed: int
+    got: int
+    cause: str
+    counts: dict[str, int]
+    words: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +209,18 @@ def open_once(
     as_of: datetime,
     item_keys: Sequence[int],
     settings: dict[str, Any],
+    kind: str = "weekly",
 ) -> bool:
-    """Open a slot's edition and freeze its items and audience, in this transaction. False if it exists already."""
+    """Open a slot's edition and freeze its items and audience, in this transaction. False if it exists already.
+
+    The audience of an urgent one are the active members who take urgent mail.
+    """
     public_id = new_public_id()
     values = {
         "public_id": public_id,
         "network_id": network_key,
         "slot": slot,
+        "kind": kind,
         "state": "opened",
         "as_of": as_of,
         "owner": "",
@@ -189,7 +236,8 @@ def open_once(
         return False
     insert_rows(connection, EDITION_ITEM, ("edition_id", "item_id"), [(row.id, key) for key in item_keys])
     _resume_ended_pauses(connection, network_key, as_of)
-    considered = _freeze_audience(connection, row.id, network_key)
+    open_accounts(connection, network_key)
+    considered = _freeze_audience(connection, row.id, network_key, kind)
     connection.execute(update(EDITION).where(EDITION.c.id == row.id).values(members_considered=considered))
     return True
 
@@ -199,15 +247,22 @@ def _resume_ended_pauses(connection: Connection, network_key: int, as_of: dateti
     connection.execute(update(MEMBER).where(over).values(status="active", paused_until=None, updated_at=as_of))
 
 
-def _freeze_audience(connection: Connection, edition_key: int, network_key: int) -> int:
+def _freeze_audience(connection: Connection, edition_key: int, network_key: int, kind: str) -> int:
     audience = (
         select(literal(edition_key), MEMBER.c.id, literal("planned"), literal(""), literal(0), literal(0))
-        .where(MEMBER.c.network_id == network_key, MEMBER.c.status.in_(AUDIENCE_STATUSES))
+        .where(*_in_audience(network_key, kind))
         .order_by(MEMBER.c.id)
     )
     columns = ["edition_id", "member_id", "state", "reason", "items", "below_threshold"]
     connection.execute(insert(DIGEST).from_select(columns, audience))
     return connection.execute(select(func.count()).where(DIGEST.c.edition_id == edition_key)).scalar_one()
+
+
+def _in_audience(network_key: int, kind: str) -> tuple[ColumnElement[bool], ...]:
+    here = MEMBER.c.network_id == network_key
+    if kind == "urgent":
+        return here, MEMBER.c.status == "active", MEMBER.c.urgent
+    return here, MEMBER.c.status.in_(AUDIENCE_STATUSES)
 
 
 def claim(connection: Connection, edition: Edition, owner: str, now: datetime, lease_s: float, *, dead: bool) -> bool:
@@ -259,15 +314,123 @@ def load_model(connection: Connection, edition_key: int) -> bytes | None:
     return bytes(row.model)
 
 
+def save_decision(connection: Connection, edition_key: int, parts: Iterable[tuple[int, int, bytes]]) -> None:
+    """Keep what was decided: (first member key, last member key, decision) for one run of members after the other."""
+    columns = ("edition_id", "first_member", "last_member", "sha256", "decision")
+    rows = [(edition_key, first, last, sha256(data).hexdigest(), data) for first, last, data in parts]
+    insert_rows(connection, DECISION, columns, rows)
+
+
+def is_decided(connection: Connection, edition_key: int) -> bool:
+    found = select(DECISION.c.first_member).where(DECISION.c.edition_id == edition_key).limit(1)
+    return connection.execute(found).first() is not None
+
+
+def load_decision(connection: Connection, edition_key: int, first_member: int, last_member: int) -> list[bytes]:
+    """The parts of the decision that are about members in the closed range. Raises StoreError when one was damaged."""
+    query = (
+        select(DECISION.c.decision, DECISION.c.sha256)
+        .where(DECISION.c.edition_id == edition_key)
+        .where(DECISION.c.first_member <= last_member, DECISION.c.last_member >= first_member)
+        .order_by(DECISION.c.first_member)
+    )
+    parts = [(bytes(row.decision), row.sha256) for row in connection.execute(query)]
+    if any(sha256(data).hexdigest() != checksum for data, checksum in parts):
+        raise StoreError(f"the stored decision of edition {edition_key} does not match its checksum; put a backup back")
+    return [data for data, _ in parts]
+
+
+def drop_decision(connection: Connection, edition_key: int) -> None:
+    """Once all is written down as digests it says nothing more."""
+    connection.execute(delete(DECISION).where(DECISION.c.edition_id == edition_key))
+
+
+def save_shortfalls(connection: Connection, edition_key: int, found: Sequence[Shortfall]) -> None:
+    columns = ("edition_id", "item_id", "needed", "got", "cause", "counts", "words")
+    rows = [(edition_key, s.item_key, s.needed, s.got, s.cause, s.counts, s.words) for s in found]
+    insert_rows(connection, SHORTFALL, columns, rows)
+
+
+def shortfalls(connection: Connection, edition_key: int) -> list[Shortfall]:
+    """Items that the edition could not bring to as many members as they need, by key."""
+    columns = [SHORTFALL.c[name] for name in ("item_id", *Shortfall.__slots__[1:])]
+    query = select(*columns).where(SHORTFALL.c.edition_id == edition_key).order_by(SHORTFALL.c.item_id)
+    return [Shortfall(*row) for row in connection.execute(query)]
+
+
+def last_shortfall(connection: Connection, item_key: int) -> Shortfall | None:
+    """What the newest edition that fell short of an item's reach says of it."""
+    columns = [SHORTFALL.c[name] for name in ("item_id", *Shortfall.__slots__[1:])]
+    query = select(*columns).where(SHORTFALL.c.item_id == item_key).order_by(SHORTFALL.c.edition_id.desc()).limit(1)
+    row = connection.execute(query).first()
+    return Shortfall(*row) if row else None
+
+
+def reach_so_far(connection: Connection, items: Sequence[int]) -> dict[int, int]:
+    """To how many members each item went or goes, over all editions, without mails that were refused, cancelled or bounced."""
+    gone = exists().where(OUTBOX.c.digest_id == DIGEST_ITEM.c.digest_id, OUTBOX.c.state.in_(GIVEN_BACK))
+    query = (
+        select(DIGEST_ITEM.c.item_id, func.count())
+        .where(DIGEST_ITEM.c.item_id.in_(bindparam("items", expanding=True, literal_execute=True)))
+        .where(DIGEST_ITEM.c.dropped == "", ~gone)
+        .group_by(DIGEST_ITEM.c.item_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(query, {"items": list(items)})} if items else {}
+
+
+def offers(connection: Connection, items: Sequence[int]) -> dict[int, int]:
+    """How many members said that they can help with each item; only items with any."""
+    query = (
+        select(FEEDBACK.c.item_id, func.count())
+        .where(FEEDBACK.c.item_id.in_(bindparam("items", expanding=True, literal_execute=True)))
+        .where(FEEDBACK.c.verdict == "can_help", FEEDBACK.c.ended == "")
+        .group_by(FEEDBACK.c.item_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(query, {"items": list(items)})} if items else {}
+
+
+def drop_items(connection: Connection, dropped: Sequence[tuple[int, int, str]], requests: Collection[int]) -> None:
+    """Write down items, as (digest, item, why), that are not in the mails they were chosen for, and draw no request for them."""
+    this = DIGEST_ITEM.c.digest_id == bindparam("digest"), DIGEST_ITEM.c.item_id == bindparam("item")
+    drop = update(DIGEST_ITEM).where(*this, DIGEST_ITEM.c.dropped == "").values(dropped=bindparam("why"))
+    give_back = update(DRAW).where(DRAW.c.digest_id == bindparam("digest"), DRAW.c.asks > 0)
+    for digest, item, why in dropped:
+        if connection.execute(drop, {"digest": digest, "item": item, "why": why}).rowcount and item in requests:
+            connection.execute(give_back.values(asks=DRAW.c.asks - 1), {"digest": digest})
+
+
+NO_ROOM = ("over_budget", "asked_enough", "poster_limit", "topic_limit", "not_picked")
+"""Reasons that are told once an item that was carried over found no room again."""
+
+
+def carried_pairs(
+    connection: Connection, first_member: int, last_member: int, items: Sequence[int]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Pairs (member key, item key) that were carried over, and those that found no room the second time either: each of shape
+    (n, 2), for members in the closed range."""
+    query = (
+        select(DIGEST.c.member_id, LEFT_OUT.c.item_id, LEFT_OUT.c.reason)
+        .join_from(DIGEST, LEFT_OUT, LEFT_OUT.c.digest_id == DIGEST.c.id)
+        .where(DIGEST.c.member_id.between(first_member, last_member))
+        .where(LEFT_OUT.c.item_id.in_(bindparam("items", expanding=True, literal_execute=True)))
+        .where(LEFT_OUT.c.reason.in_(("carried_over", *NO_ROOM)))
+    )
+    rows = connection.execute(query, {"items": list(items)}).all() if items else []
+    carried = [(row[0], row[1]) for row in rows if row[2] == "carried_over"]
+    spent = [(row[0], row[1]) for row in rows if row[2] != "carried_over"]
+    first, second = (np.array(pairs, dtype=np.int64).reshape(-1, 2) for pairs in (carried, spent))
+    return first, second
+
+
 _OF_MEMBER = [name for name in PlannedDigest.__slots__ if name in MEMBER.c]
 
 
-def planned(connection: Connection, edition_key: int, limit: int) -> list[PlannedDigest]:
-    """The next members, in the order of their keys, whose digests are still to be decided."""
+def planned(connection: Connection, edition_key: int, limit: int, after: int = 0) -> list[PlannedDigest]:
+    """The next members, in the order of their keys, beyond `after`, whose digests are still to be decided."""
     query = (
         select(DIGEST.c.id, MEMBER.c.id, MEMBER.c.public_id, *(MEMBER.c[name] for name in _OF_MEMBER))
         .join_from(DIGEST, MEMBER, DIGEST.c.member_id == MEMBER.c.id)
-        .where(DIGEST.c.edition_id == edition_key, DIGEST.c.state == "planned")
+        .where(DIGEST.c.edition_id == edition_key, DIGEST.c.state == "planned", DIGEST.c.member_id > after)
         .order_by(DIGEST.c.member_id)
         .limit(limit)
     )
@@ -282,8 +445,8 @@ def audience(
     connection: Connection, network_key: int, after: int, limit: int, member_key: int = 0
 ) -> list[PlannedDigest]:
     """Members who would be considered if an edition opened now, by key, beyond `after`; or the one of `member_key`,
-    whatever their status. Their `digest_key` is 0."""
-    query = select(literal(0), MEMBER.c.id, MEMBER.c.public_id, *(MEMBER.c[name] for name in _OF_MEMBER))
+    whatever their status. There is no digest yet: their `digest_key` is their member key."""
+    query = select(MEMBER.c.id, MEMBER.c.id, MEMBER.c.public_id, *(MEMBER.c[name] for name in _OF_MEMBER))
     query = query.where(MEMBER.c.network_id == network_key).order_by(MEMBER.c.id).limit(limit)
     if member_key:
         query = query.where(MEMBER.c.id == member_key)
@@ -320,7 +483,7 @@ def _last_digests(connection: Connection, first_member: int, last_member: int) -
         .join_from(DIGEST, EDITION, DIGEST.c.edition_id == EDITION.c.id)
         .join(MEMBER, MEMBER.c.id == DIGEST.c.member_id)
         .where(DIGEST.c.member_id.between(first_member, last_member), DIGEST.c.state == "composed")
-        .where(MEMBER.c.cadence != "weekly")
+        .where(MEMBER.c.cadence != "weekly", EDITION.c.kind == "weekly")
         .group_by(DIGEST.c.member_id)
     )
     return _pairs(connection, query)
@@ -360,9 +523,10 @@ def write(connection: Connection, edition: Edition, decided: Decided, now: datet
     rows = [dict(zip(columns_of_one, digest, strict=True)) for digest in decided.digests]
     if rows and connection.execute(settle_one, rows).rowcount != len(rows):
         raise NotMine(f"edition {edition.key}: another process decided some of these digests")
-    columns = ("digest_id", "rank", "member_id", "item_id", "score", "match", "reason")
+    columns = ("digest_id", "rank", "member_id", "item_id", "score", "match", "reason", "note")
     insert_rows(connection, DIGEST_ITEM, columns, decided.chosen)
-    insert_rows(connection, LEFT_OUT, ("digest_id", "item_id", "reason", "score", "match"), decided.left_out)
+    left = ("digest_id", "item_id", "reason", "score", "match", "because_of")
+    insert_rows(connection, LEFT_OUT, left, decided.left_out)
     insert_rows(connection, PICKED, ("digest_id", "item_id", "team"), decided.picked)
     given = ("digest_id", "edition_id", "member_id", "message_id", "not_before")
     fixed = ("state", "reason", "attempts", "claimed_by", "dot_sent", "created_at")
@@ -371,6 +535,7 @@ def write(connection: Connection, edition: Edition, decided: Decided, now: datet
         for digest, member, message_id, not_before in decided.outbox
     ]
     insert_rows(connection, OUTBOX, given + fixed, outbox)
+    draw(connection, decided.draws)
 
 
 def counts(connection: Connection, edition_key: int) -> Counts:
@@ -485,5 +650,14 @@ def _pairs(connection: Connection, query: Select[Any]) -> dict[Any, Any]:
 
 def _edition(row: Row[Any]) -> Edition:
     return Edition(
-        row.id, row.public_id, row.network_id, row.slot, row.state, row.as_of, row.owner, row.lease_until, row.settings
+        row.id,
+        row.public_id,
+        row.network_id,
+        row.slot,
+        row.state,
+        row.as_of,
+        row.owner,
+        row.lease_until,
+        row.settings,
+        row.kind,
     )

@@ -25,12 +25,14 @@ from digest.items import STATES, Audience, Item, State
 from store.database import insert_rows
 from store.identifiers import new_public_id
 from store.tables import DigestItem as DigestItemRow
+from store.tables import Feedback as FeedbackRow
 from store.tables import Item as ItemRow
 from store.tables import Outbox as OutboxRow
 from store.types import UtcDateTime
 
 TABLE = ItemRow.__table__  # type: ignore[attr-defined]
 CHOSEN = DigestItemRow.__table__  # type: ignore[attr-defined]
+FEEDBACK = FeedbackRow.__table__  # type: ignore[attr-defined]
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 
 FINAL: frozenset[State] = frozenset({"closed", "withdrawn", "expired"})
@@ -146,6 +148,32 @@ def withdraw(connection: Connection, key: int, now: datetime, reason: str = "") 
     statement = update(TABLE).where(TABLE.c.id == key, TABLE.c.state != "withdrawn")
     changes = {"state": "withdrawn", "state_reason": reason, "updated_at": now}
     return bool(connection.execute(statement.values(**changes)).rowcount)
+
+
+def close(connection: Connection, key: int, now: datetime, reason: str = "") -> bool:
+    """It is answered, or needs no more readers: nothing that is handed over from now on holds it. False for an item that is not
+    published."""
+    statement = update(TABLE).where(TABLE.c.id == key, TABLE.c.state == "published")
+    changes = {"state": "closed", "state_reason": reason, "updated_at": now}
+    return bool(connection.execute(statement.values(**changes)).rowcount)
+
+
+ANSWERED = "enough members offered help"
+
+
+def close_answered(connection: Connection, network_key: int, wanted: int, now: datetime) -> int:
+    """Close every published request that has as many offers of help as it wants, or `wanted` where it says nothing; 0 sets no
+    end. Returns how many were closed."""
+    offers = (
+        select(func.count())
+        .where(FEEDBACK.c.item_id == TABLE.c.id, FEEDBACK.c.verdict == "can_help", FEEDBACK.c.ended == "")
+        .scalar_subquery()
+    )
+    enough = func.coalesce(TABLE.c.answers_wanted, wanted)
+    here = (TABLE.c.network_id == network_key, TABLE.c.kind == "request", TABLE.c.state == "published")
+    statement = update(TABLE).where(*here, enough > 0, offers >= enough)
+    changes = {"state": "closed", "state_reason": ANSWERED, "updated_at": now}
+    return connection.execute(statement.values(**changes)).rowcount
 
 
 def add(connection: Connection, network_key: int, item: Item, now: datetime) -> Item:

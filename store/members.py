@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, Text, bindparam, cast, func, literal,
 from profiles.address import erased_key, normalise
 from profiles.joining import DEFAULTS, Decision, Entry, decide
 from profiles.member import GONE, Member, Preferences, Profile, Status
-from store import bounces, feedback, suppression, tables, thresholds
+from store import bounces, budgets, feedback, suppression, tables, thresholds
 from store.database import Database, StoreError, insert_rows
 from store.identifiers import new_public_id
 
@@ -219,6 +219,7 @@ def erase(connection: Connection, key: int, now: datetime, secret: bytes, basis:
     bounces.forget(connection, key)
     feedback.erase(connection, key)
     thresholds.erase(connection, key)
+    budgets.erase(connection, row.address_key)
     _record(connection, [(key, "left", basis, "", now)])
     return True
 

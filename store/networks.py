@@ -33,6 +33,10 @@ class Network:
     threshold: float | None = None
     kind_thresholds: dict[str, float] = field(default_factory=dict)
     items_per_digest: int | None = None
+    mails_per_week: int | None = None
+    hours_between_mails: int | None = None
+    asks_per_month: int | None = None
+    bridging: bool = True
     key: int = 0
     public_id: str = ""
 

@@ -103,7 +103,7 @@ class Settled:
 
 
 class Chosen(NamedTuple):
-    """An item of a digest; `terms` are (label, source) pairs, heaviest first."""
+    """An item of a digest; `terms` are (label, source) pairs, heaviest first, after a note ("", "deep" or "bridging") if any."""
 
     item_key: int
     match: float
@@ -221,13 +221,20 @@ def _claims(connection: Connection, keys: Sequence[int]) -> list[Claim]:
 def chosen_items(connection: Connection, digest_keys: Iterable[int | None]) -> dict[int, list[Chosen]]:
     """For each digest the items chosen for it, best first."""
     query = (
-        select(DIGEST_ITEM.c.digest_id, DIGEST_ITEM.c.item_id, DIGEST_ITEM.c.match, DIGEST_ITEM.c.reason)
+        select(
+            DIGEST_ITEM.c.digest_id,
+            DIGEST_ITEM.c.item_id,
+            DIGEST_ITEM.c.match,
+            DIGEST_ITEM.c.reason,
+            DIGEST_ITEM.c.note,
+        )
         .where(DIGEST_ITEM.c.digest_id.in_([key for key in digest_keys if key is not None]))
         .order_by(DIGEST_ITEM.c.digest_id, DIGEST_ITEM.c.rank)
     )
     found: dict[int, list[Chosen]] = {}
-    for digest_key, item_key, match, reason in connection.execute(query):
+    for digest_key, item_key, match, reason, note in connection.execute(query):
         terms = tuple((label, source) for label, _weight, source in reason)
+        terms = (("", note), *terms) if note else terms
         found.setdefault(digest_key, []).append(Chosen(item_key, match, terms))
     return found
 

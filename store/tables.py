@@ -19,6 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 from sqlmodel import Field, SQLModel
 
@@ -113,6 +114,10 @@ class Network(SQLModel, table=True):
     threshold: float | None = None
     kind_thresholds: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     items_per_digest: int | None = None
+    mails_per_week: int | None = None
+    hours_between_mails: int | None = None
+    asks_per_month: int | None = None
+    bridging: bool = Field(default=True, sa_column=Column(Boolean, nullable=False, server_default=true()))
     created_at: datetime = _time(nullable=False)
 
 
@@ -156,6 +161,13 @@ class Member(SQLModel, table=True):
     urgent: bool = False
     language: str = ""
     learn_from_opened: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    mails_per_week: int | None = None
+    hours_between_mails: int | None = None
+    asks_per_month: int | None = None
+    combine: bool = Field(default=True, sa_column=Column(Boolean, nullable=False, server_default=true()))
+    bridging: bool = Field(default=True, sa_column=Column(Boolean, nullable=False, server_default=true()))
+    asked_at: datetime | None = _time()
+    """When somebody long silent was asked whether they still want the digest; empty once they gave a sign of life."""
     joined_at: datetime = _time(nullable=False)
     left_at: datetime | None = _time()
     updated_at: datetime = _time(nullable=False)
@@ -209,7 +221,15 @@ class Item(SQLModel, table=True):
     audience: dict[str, list[str]] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     state: str = "published"
     state_reason: str = _text()
-    """Why it was withdrawn, in the words of whoever did it."""
+    """Why it was withdrawn or closed, in the words of whoever did it."""
+    reach_needed: int | None = None
+    reach_most: int | None = None
+    answers_wanted: int | None = None
+    urgent: bool = Field(default=False, sa_column=Column(Boolean, nullable=False, server_default=false()))
+    posted_by: int | None = Field(default=None, sa_column=Column(Key, nullable=True))
+    """The coordinator who posted it, where that is known: an urgent one counts on their quota."""
+    approved_by: int | None = Field(default=None, sa_column=Column(Key, nullable=True))
+    approved_at: datetime | None = _time()
     deadline: datetime | None = _time()
     event_at: datetime | None = _time()
     expires_at: datetime | None = _time()
@@ -227,6 +247,8 @@ class Edition(SQLModel, table=True):
     public_id: str = Field(unique=True)
     network_id: int = _to("network")
     slot: str
+    kind: str = Field(default="weekly", sa_column=Column(Text, nullable=False, server_default="weekly"))
+    """weekly, or urgent: of one item, for those who take urgent mail."""
     state: str = "opened"
     as_of: datetime = _time(nullable=False)
     """The moment the edition is composed for: what is open, due and paused is decided by it, also after a restart."""
@@ -248,6 +270,68 @@ class EditionModel(SQLModel, table=True):
     edition_id: int = _to("edition", primary_key=True)
     sha256: str
     model: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class EditionDecision(SQLModel, table=True):
+    """What an edition decided for the members from `first_member` on, until all of it is written down as digests."""
+
+    __tablename__: ClassVar[Any] = "edition_decision"
+
+    edition_id: int = _to("edition", primary_key=True)
+    first_member: int = Field(sa_column=Column(Key, primary_key=True, autoincrement=False))
+    last_member: int = Field(sa_column=Column(Key, nullable=False))
+    sha256: str
+    decision: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Shortfall(SQLModel, table=True):
+    """An item that an edition could not bring to as many members as it needs, and why: told to its coordinator."""
+
+    edition_id: int = _to("edition", primary_key=True)
+    item_id: int = _to("item", primary_key=True)
+    needed: int
+    got: int
+    cause: str
+    counts: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+    """How many members were eligible, and of these muted, over budget, had it before, or were below the floor."""
+    words: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    """Words of eligible members' interests that the item does not have."""
+
+
+class Account(SQLModel, table=True):
+    """A person over all networks of the installation, known by their address: what they can be asked to take in altogether."""
+
+    id: int | None = _key()
+    address_key: str = Field(unique=True)
+    mails_per_week: int | None = None
+    hours_between_mails: int | None = None
+    asks_per_month: int | None = None
+
+
+class Draw(SQLModel, table=True):
+    """What a mail takes from its reader's account, for each network of which it holds something. It counts until the mail was
+    refused or cancelled."""
+
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("digest_id", "network_id"),
+        Index("ix_draw_account_id_day", "account_id", "day"),
+    )
+
+    id: int | None = _key()
+    account_id: int = _to("account")
+    network_id: int = _to("network")
+    digest_id: int | None = Field(
+        default=None, sa_column=Column(Key, ForeignKey("digest.id", ondelete="CASCADE"), nullable=True)
+    )
+    what: str
+    """digest, urgent or summary."""
+    at: datetime = _time(nullable=False)
+    """When the mail is due."""
+    day: int
+    """That day by the network's calendar, as a proleptic ordinal: 1 is 1 January of year 1."""
+    mails: int
+    asks: int
+    items: int
 
 
 class EditionItem(SQLModel, table=True):
@@ -297,6 +381,10 @@ class DigestItem(SQLModel, table=True):
     match: float
     reason: list[Any] = Field(sa_column=Column(JSON, nullable=False))
     """The terms behind the score, heaviest first: [[label, weight, source], ...]."""
+    note: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    """deep: under the threshold, for a request that few could answer; bridging: from beside the member's usual field."""
+    dropped: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    """Why it was not in the mail after all: withdrawn, closed or over before it was handed over."""
 
 
 class LeftOut(SQLModel, table=True):
@@ -309,6 +397,8 @@ class LeftOut(SQLModel, table=True):
     reason: str
     score: float
     match: float
+    because_of: int | None = Field(default=None, sa_column=Column(Key, nullable=True))
+    """For a duplicate: the item that it is the same thing as."""
 
 
 class PickedItem(SQLModel, table=True):

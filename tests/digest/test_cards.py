@@ -98,6 +98,16 @@ def test_the_reason_names_each_source_in_its_own_words() -> None:
     assert why() == "Why you get this: it fits your interests as a whole"
 
 
+def test_what_came_from_under_the_threshold_is_marked_before_the_reason() -> None:
+    terms = (("stroke", "stated"),)
+    assert reason((("", "deep"), *terms), {}, ENGLISH) == (
+        "Why you get this: asked of you because few others could answer; it fits you less closely than usual; "
+        "you said stroke"
+    )
+    assert "from beside your usual field; you said stroke" in reason((("", "bridging"), *terms), {}, ENGLISH)
+    assert reason((("", "deep"),), {}, ENGLISH).endswith("less closely than usual")
+
+
 def test_the_lead_counts_each_kind_requests_first() -> None:
     assert lead(["news", "request", "news"], ENGLISH) == "Chosen for you: 1 request, 2 news items"
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from digest.composition import Edition, compose
+from digest.composition import Batch, Edition, compose
 from digest.matching import Least, Rows
 from digest.vectors import fit
 from profiles.member import Preferences, Profile
@@ -36,7 +36,7 @@ def edition(matcher: LastItem | None = None) -> Edition:
 
 def chosen(of: Edition, *stated: str) -> list[tuple[int, int]]:
     profiles = [Profile(stated=words, languages=("en",)) for words in stated]
-    found = compose(of, profiles, [Preferences()] * len(stated), [""] * len(stated), NOTHING_SENT).selection
+    found = compose(of, Batch(profiles, [Preferences()] * len(stated), [""] * len(stated), NOTHING_SENT)).decision
     return list(zip(found.member.tolist(), found.item.tolist(), strict=True))
 
 

@@ -126,7 +126,7 @@ def test_the_cap_holds_and_what_did_not_fit_is_recorded(world: World) -> None:
     assert report.sizes == {1: 2}
     with world.database.reading() as connection:
         reasons = connection.execute(editions.LEFT_OUT.select()).all()
-    assert {row.reason for row in reasons} == {"over_budget"}
+    assert {row.reason for row in reasons} == {"carried_over"}
 
 
 def test_a_member_may_ask_for_fewer_items_but_not_for_more(world: World) -> None:

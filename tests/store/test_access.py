@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from profiles.reachability import Rule
-from store import bounces, feedback, members, tables, thresholds
+from store import bounces, budgets, feedback, members, tables, thresholds
 from store.access import everything_about
 from store.bounces import Report
 from store.feedback import Word
@@ -43,6 +43,10 @@ def fill(connection, key, edition, items):
     feedback.write_learned(connection, [key], [(key, 1, f"canary-learned-{key}", 0.5, [items[0]])])
     feedback.forget(connection, key, f"canary-forgotten-{key}", NOW)
     thresholds.judge(connection, [Judgement(key, items[0], True, 61.0, "somebody", NOW)])
+    network = connection.execute(select(tables.Edition.__table__.c.network_id)).scalar()
+    budgets.open_accounts(connection, network)
+    account = budgets.accounts(connection, network, key, key, NOW.toordinal())[key].key
+    budgets.draw(connection, [(account, network, digest, f"canary-draw-{key}", NOW, NOW.toordinal(), 1, 0, 1)])
     sent = {"outbox_id": outbox, "attempt": 1, "at": NOW + timedelta(hours=1), "outcome": "handed_over"}
     rest = {"code": 250, "enhanced_status": "2.0.0", "reply": f"canary-reply-{key}", "route": "", "elapsed_ms": 1}
     connection.execute(insert(tables.Delivery.__table__).values(**sent, **rest))
@@ -52,7 +56,7 @@ def fill(connection, key, edition, items):
 
 def test_what_is_held_in_every_table_is_in_the_file_and_nobody_elses(held):
     text = json.dumps(held)
-    for word in ("name", "consent", "reason", "left", "reply", "feedback", "learned", "forgotten", "bounce"):
+    for word in ("name", "consent", "reason", "left", "reply", "feedback", "learned", "forgotten", "bounce", "draw"):
         assert f"canary-{word}-1" in text
         assert f"canary-{word}-2" not in text
 

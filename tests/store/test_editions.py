@@ -56,7 +56,9 @@ class Scene:
                     decided.digests.append((key, "skipped", "nothing_fits", 0, 1, 33.0))
                     continue
                 decided.digests.append((key, "composed", "", 1, 0, 33.0))
-                decided.chosen.append((key, 1, member.member_key, self.item, 0.4, 61.5, [["stroke", 0.4, "stated"]]))
+                decided.chosen.append(
+                    (key, 1, member.member_key, self.item, 0.4, 61.5, [["stroke", 0.4, "stated"]], "")
+                )
                 decided.outbox.append((key, member.member_key, f"<{member.member_key}@example.org>", NOW))
             editions.write(connection, self.edition, decided, NOW)
 
@@ -159,7 +161,7 @@ def test_an_item_goes_to_a_member_once_whatever_the_code_does(scene: Scene) -> N
         pairs = editions.sent_pairs(connection, 0, 10**9, [scene.item])
         other = connection.execute(select(func.max(editions.DIGEST.c.id))).scalar_one()
     assert pairs.tolist() == [[member, scene.item]]
-    again = Decided([], [(other, 1, member, scene.item, 0.4, 61.5, [])], [], [])
+    again = Decided([], [(other, 1, member, scene.item, 0.4, 61.5, [], "")], [], [])
     with pytest.raises(IntegrityError), scene.database.writing() as connection:
         editions.write(connection, scene.edition, again, NOW)
 
@@ -170,7 +172,7 @@ def test_a_crash_in_the_middle_of_a_shard_leaves_nothing_of_it(scene: Scene) -> 
             member = editions.planned(connection, scene.edition.key, 1)[0]
             decided = Decided(
                 [(member.digest_key, "composed", "", 1, 0, 33.0)],
-                [(member.digest_key, 1, member.member_key, scene.item, 0.4, 61.5, [])],
+                [(member.digest_key, 1, member.member_key, scene.item, 0.4, 61.5, [], "")],
                 [],
                 [(member.digest_key, member.member_key, "<a@example.org>", NOW)],
             )

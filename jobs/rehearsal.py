@@ -1,0 +1,119 @@
+"""An edition that would be composed at some moment, through the same code as a real one; nothing is written."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from digest.composition import Edition as Fitted
+from digest.composition import decided as decide_all
+from digest.decision import Reach
+from digest.slots import week_of
+from jobs.edition import (
+    Found,
+    Gathered,
+    Part,
+    edition_settings,
+    fit_edition,
+    gather_edition,
+    listen,
+    reach_of,
+    settled,
+    stored_shortfall,
+)
+from jobs.services import Services
+from store import editions, items
+from store.editions import Decided, Edition, PlannedDigest, Shortfall
+from store.networks import Network
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What would be decided, and what it is decided from: a batch of members and their rows for each shard."""
+
+    edition: Edition
+    fitted: Fitted
+    reach: Reach
+    gathered: Gathered
+    batches: list[list[PlannedDigest]]
+    decided: list[Decided]
+    shortfalls: list[Shortfall]
+
+
+def imagined(network: Network, at: datetime, settings: dict[str, Any]) -> Edition:
+    """An edition that is not stored."""
+    return Edition(0, "preview", network.key, week_of(at, network.time_zone), "opened", at, "", None, settings)
+
+
+def fitted_at(services: Services, network: Network, settings: dict[str, Any], at: datetime) -> Fitted:
+    """What an edition opened at this moment would choose from and match with."""
+    oldest = at - timedelta(days=settings["max_item_age_days"])
+    with services.database.reading() as connection:
+        keys = [item.key for item in items.open_items(connection, network.key, at, oldest)]
+    return fit_edition(services, network, settings, keys, at, None)
+
+
+def rehearsed(
+    services: Services,
+    network: Network,
+    at: datetime,
+    *,
+    only: PlannedDigest | None = None,
+    watch: Callable[[int], AbstractContextManager[Callable[[int], None]]] = lambda _: nullcontext(lambda _: None),
+) -> Rehearsal:
+    """Decide the edition that would open at this moment for everybody in its audience, and write down nothing.
+
+    With `only` there are rows for that one member alone. `watch` is given the number of members, and told of those matched.
+    """
+    settings = edition_settings(services, network)
+    edition, fitted = imagined(network, at, settings), fitted_at(services, network, settings, at)
+    with services.database.reading() as connection:
+        reach = reach_of(connection, settings, fitted, at)
+        size = editions.audience_size(connection, network.key)
+    batches: list[list[PlannedDigest]] = []
+    with watch(size) as advance:
+        everybody = _watched(services, network, batches, advance)
+        gathered = gather_edition(services, network, edition, fitted, reach, everybody)
+    decision, short = decide_all(fitted, gathered.pool, reach)
+    found = Found(0, Part(gathered.member_keys, decision), gathered.wants)
+    batches = [[only]] if only else batches
+    return Rehearsal(
+        edition=edition,
+        fitted=fitted,
+        reach=reach,
+        gathered=gathered,
+        batches=batches,
+        decided=[_settled(services, network, edition, fitted, found, batch) for batch in batches],
+        shortfalls=[stored_shortfall(fitted, gathered, one) for one in short],
+    )
+
+
+def _settled(
+    services: Services, network: Network, edition: Edition, fitted: Fitted, found: Found, batch: list[PlannedDigest]
+) -> Decided:
+    with services.database.reading() as connection:
+        part = found.of(connection, batch)
+        voices = listen(connection, batch[0].member_key, batch[-1].member_key, edition.as_of)
+    return settled(fitted, network, edition, batch, part, voices)
+
+
+def _watched(
+    services: Services, network: Network, batches: list[list[PlannedDigest]], advance: Callable[[int], None]
+) -> Iterator[list[PlannedDigest]]:
+    for batch in audience(services, network):
+        batches.append(batch)
+        yield batch
+        advance(len(batch))
+
+
+def audience(services: Services, network: Network) -> Iterator[list[PlannedDigest]]:
+    """Everybody who would be considered, shard by shard; their `digest_key` is their member key, as there is no digest yet."""
+    after = 0
+    while True:
+        with services.database.reading() as connection:
+            batch = editions.audience(connection, network.key, after, services.settings.digest.shard)
+        if not batch:
+            return
+        yield batch
+        after = batch[-1].member_key

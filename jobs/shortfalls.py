@@ -1,0 +1,61 @@
+"""Items that reach fewer members than they need: told with the cause, and with what would help."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.terminal import printable
+
+if TYPE_CHECKING:
+    from digest.items import Item
+    from store.editions import Shortfall
+
+CAUSES = {
+    "nobody_eligible": "nobody in the network may receive it",
+    "all_had_it": "those who may receive it had it before",
+    "all_muted": "those who may receive it muted its kind, topics or poster",
+    "all_over_budget": "those whom it fits cannot be asked for more just now",
+    "below_floor": "it fits too few interests, even down to the floor",
+    "too_few": "too few may receive it",
+    "reach_limit": "it may go to no more members than this",
+}
+HELP = {
+    "nobody_eligible": "widen its audience: fewer facets, more languages",
+    "all_had_it": "widen its audience, or ask again in other words as a new item",
+    "all_muted": "post it under another kind or topic where that is true of it, or widen its audience",
+    "all_over_budget": "it is tried again in the next edition; a later deadline gives it more of them",
+    "below_floor": "say in the title and text what it is about in the words that members use",
+    "too_few": "widen its audience",
+    "reach_limit": "raise its --reach-most",
+}
+
+
+def told(items: "Iterable[Item]", short: "Shortfall") -> dict[str, Any]:
+    """A shortfall in words: which item, how many of how many, the cause, what would help, and members' words."""
+    item = next(item for item in items if item.key == short.item_key)
+    return {
+        "item": item.public_id,
+        "title": item.title,
+        "needed": short.needed,
+        "got": short.got,
+        "cause": short.cause,
+        "why": CAUSES[short.cause],
+        "help": HELP[short.cause],
+        "words": list(short.words) if short.cause == "below_floor" else [],
+        "counts": short.counts,
+    }
+
+
+def print_shortfalls(found: Iterable[dict[str, Any]]) -> None:
+    for one in found:
+        click.echo(sentence(one))
+
+
+def sentence(one: dict[str, Any]) -> str:
+    """All of it in a sentence or two."""
+    words = f" ({', '.join(map(printable, one['words']))})" if one["words"] else ""
+    return (
+        f"“{printable(one['title'])}” reaches {one['got']} of the {one['needed']} members it needs: {one['why']}. "
+        f"What helps: {one['help']}{words}."
+    )

@@ -1,0 +1,265 @@
+"""Budgets and reach in editions as they are run: what was decided, recorded and told."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from jobs import edition as composing
+from profiles.member import Profile
+from store import budgets, editions, items
+from store.database import Database
+from tests.builders import NOW
+from tests.jobs.composing import BELLS, Community
+
+NO_BUDGET = {"most_mails_per_week": 50, "mails_per_week": 50, "asks_per_month": 200, "most_asks_per_month": 200}
+
+
+@pytest.fixture
+def community(sqlite_database: Database) -> Community:
+    return Community(sqlite_database)
+
+
+def test_a_request_goes_to_no_more_members_than_it_may(community: Community) -> None:
+    for n in range(6):
+        community.join(f"m{n}")
+    community.post("ask", reach_most=2)
+    community.compose()
+    assert len(community.got()) == 2
+    assert set(community.left(0).values()) == {"reach_full"}
+
+
+def test_where_too_few_match_it_goes_deeper_to_the_floor_and_is_marked(sqlite_database: Database) -> None:
+    community = Community(sqlite_database, threshold=100.0)
+    for n in range(4):
+        community.join(f"m{n}")
+    community.join("ringer", BELLS)
+    community.post("ask", reach_needed=3)
+    community.post("news", kind="news", title="Stroke discharge at home", poster="Somebody")
+    report = community.compose(matching={"floor": 5.0})
+    got = community.got()
+    assert len(got) == 3
+    assert set(map(tuple, got.values())) == {("ask:deep",)}
+    assert report.short == []
+
+
+def test_it_stops_at_the_floor_and_the_coordinator_is_told_in_members_words(sqlite_database: Database) -> None:
+    community = Community(sqlite_database, threshold=100.0)
+    for n in range(4):
+        community.join(f"ringer{n}", BELLS)
+    community.post(
+        "ask", reach_needed=3, title="How are church towers kept dry?", body="In country parishes.", topics=()
+    )
+    report = community.compose(matching={"floor": 99.0})
+    assert community.got() == {}
+    (short,) = report.short
+    assert (short["needed"], short["got"], short["cause"]) == (3, 0, "below_floor")
+    assert "bell" in short["words"]
+    assert "church" not in short["words"]
+    with community.database.reading() as connection:
+        (stored,) = editions.shortfalls(connection, 1)
+    assert stored.words == short["words"]
+
+
+@pytest.mark.parametrize(
+    ("member", "cause"),
+    [
+        ({"muted_kinds": ("request",)}, "all_muted"),
+        ({"asks_per_month": 0}, "all_over_budget"),
+        ({"profile": Profile(stated="stroke discharge", languages=("fr",))}, "nobody_eligible"),
+    ],
+)
+def test_a_reach_that_cannot_be_had_is_told_with_its_cause(
+    community: Community, member: dict[str, Any], cause: str
+) -> None:
+    for n in range(3):
+        community.join(f"m{n}", **member)
+    community.post("ask", language="en")
+    (short,) = community.compose().short
+    assert (short["needed"], short["got"], short["cause"]) == (5, 0, cause)
+    assert short["help"]
+
+
+def test_a_reach_larger_than_everybody_eligible_takes_them_all_and_says_so(community: Community) -> None:
+    for n in range(3):
+        community.join(f"m{n}")
+    community.post("ask", reach_needed=50)
+    (short,) = community.compose().short
+    assert (short["needed"], short["got"], short["cause"]) == (50, 3, "too_few")
+
+
+def test_nobody_is_asked_more_often_in_a_month_than_they_may_be(community: Community) -> None:
+    community.join("ann", asks_per_month=2)
+    community.join("bob")
+    for week in range(4):
+        for n in range(2):
+            community.post(f"ask{week}{n}", title=f"Request {week}{n} on discharge after stroke")
+        community.compose(budget={"asks_per_month": 5})
+    asked = {name: len(found) for name, found in community.got().items()}
+    assert asked == {"Ann": 2, "Bob": 5}
+    assert community.left(3)["Ann", "ask30"] == "carried_over"
+
+
+def test_what_found_no_room_is_carried_over_once_and_then_over_budget(community: Community) -> None:
+    community.join("ann", items_per_digest=1)
+    for n in range(3):
+        community.post(f"i{n}", kind="resource", title=f"Discharge after stroke, part {n}")
+    for _ in range(3):
+        community.compose()
+    got = community.got()["Ann"]
+    assert len(got) == 2
+    last = ({"i0", "i1", "i2"} - set(got)).pop()
+    assert community.left(0) == {("Ann", got[1]): "carried_over", ("Ann", last): "carried_over"}
+    assert community.left(1)["Ann", last] == "over_budget"
+    assert ("Ann", last) not in community.left(2)
+
+
+def test_an_item_that_was_carried_over_and_is_over_since_is_not_sent(community: Community) -> None:
+    community.join("ann", items_per_digest=1)
+    for n in range(2):
+        community.post(f"i{n}", kind="resource", title=f"Discharge {n}", expires_at=NOW + timedelta(days=3))
+    community.compose()
+    community.compose()
+    assert len(community.got()["Ann"]) == 1
+
+
+def test_a_duplicate_says_of_which_item_it_is_one(community: Community) -> None:
+    community.join("ann")
+    for n in range(2):
+        community.post(f"i{n}", kind="news", url="https://example.org/page", title="Discharge after stroke")
+    community.compose()
+    (sent,) = community.got()["Ann"]
+    with community.database.reading() as connection:
+        because = connection.execute(select(editions.LEFT_OUT.c.because_of)).scalar_one()
+        assert items.load(connection, community.key, [because])[0].external_id == sent
+
+
+def test_a_mail_draws_on_the_account_once(community: Community) -> None:
+    community.join("ann")
+    community.post("ask")
+    community.post("news", kind="news", title="Stroke news on discharge")
+    community.compose()
+    with community.database.reading() as connection:
+        row = connection.execute(select(budgets.DRAW)).one()
+    assert (row.what, row.mails, row.asks, row.items, row.day) == ("digest", 1, 1, 2, NOW.toordinal())
+
+
+def test_a_request_with_enough_offers_of_help_is_closed_and_not_sent_again(community: Community) -> None:
+    members = [community.join(f"m{n}") for n in range(4)]
+    ask = community.post("ask", answers_wanted=2, reach_most=2)
+    community.compose()
+    for member in members[:2]:
+        community.said(member, ask)
+    community.compose()
+    assert len(community.got()) == 2
+    with community.database.reading() as connection:
+        assert items.load(connection, community.key, [ask])[0].state == "closed"
+        assert items.state_reason(connection, ask) == items.ANSWERED
+
+
+def test_a_request_close_to_its_deadline_goes_to_others_and_to_nobody_twice(community: Community) -> None:
+    for n in range(7):
+        community.join(f"m{n}")
+    community.post("ask", reach_needed=2, reach_most=4, deadline=NOW + timedelta(days=10))
+    first = set(community.got()) if community.compose(reach={"needed_request": 2}) else set()
+    community.compose()
+    assert len(community.got()) == 4
+    with community.database.reading() as connection:
+        sent = connection.execute(select(editions.DIGEST_ITEM.c.member_id)).scalars().all()
+    assert len(sent) == len(set(sent))
+    assert first <= set(community.got())
+
+
+def test_greedy_gives_each_member_their_best_and_everybody_the_same_request(community: Community) -> None:
+    for n in range(6):
+        community.join(f"m{n}", asks_per_month=0)
+    community.post("ask", reach_most=2)
+    community.compose(digest={"policy": "greedy"})
+    assert len(community.got()) == 6
+
+
+def test_a_process_that_takes_over_writes_the_rest_of_the_same_decision(
+    community: Community, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(6):
+        community.join(f"m{n}")
+    for n in range(3):
+        community.post(f"ask{n}", reach_most=2)
+    one_by_one = {"shard": 2}
+    written, write = [], composing._write
+
+    def dies(*arguments: Any) -> None:
+        write(*arguments)
+        written.append(1)
+        if len(written) == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(composing, "_write", dies)
+        with pytest.raises(KeyboardInterrupt):
+            community.compose(digest=one_by_one)
+    half = community.got()
+    community.join("late")  # who comes now is in the next edition
+    monkeypatch.setattr(composing, "gather_edition", lambda *_: pytest.fail("it was decided already"))
+    community.compose(digest=one_by_one)
+    whole = community.got()
+    assert all(whole[name] == found for name, found in half.items())
+    assert sum(len(found) for found in whole.values()) == 6
+    with community.database.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(editions.DECISION)).scalar_one() == 0
+
+
+def test_what_another_process_drew_meanwhile_is_over_budget(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    community = Community(database)
+    community.join("ann", asks_per_month=2)
+    bob = community.join("bob", mails_per_week=1)
+    for n in range(3):
+        community.post(f"ask{n}", title=f"Request {n} on discharge after stroke")
+    decide = composing._decide_once
+
+    def while_another_draws(*arguments: Any) -> Any:
+        found = decide(*arguments)
+        with database.writing() as connection:
+            of = budgets.accounts(connection, community.key, 0, 10**9, NOW.toordinal())
+            rows = [
+                (account.key, community.key, None, "urgent", NOW, NOW.toordinal(), 1, 1, 1) for account in of.values()
+            ]
+            budgets.draw(connection, rows)
+        return found
+
+    monkeypatch.setattr(composing, "_decide_once", while_another_draws)
+    community.compose(budget={"hours_between_mails": 0})
+    assert [len(found) for found in community.got().values()] == [1]
+    assert list(community.left(0).values()).count("over_budget") == 4
+    with database.reading() as connection:
+        states = editions.DIGEST.c.member_id == bob
+        assert connection.execute(select(editions.DIGEST.c.reason).where(states)).scalar_one() == "over_budget"
+        assert editions.counts(connection, 1).balanced
+
+
+def test_a_member_who_muted_every_kind_gets_nothing_and_the_record_says_so(community: Community) -> None:
+    community.join("ann", muted_kinds=("request", "event", "opportunity", "job", "resource", "news", "survey"))
+    community.post("ask")
+    report = community.compose()
+    assert report.skipped == {"nothing_allowed": 1}
+    assert community.left(0) == {("Ann", "ask"): "muted_kind"}
+
+
+def test_the_same_in_gives_the_same_out(sqlite_database: Database) -> None:
+    community = Community(sqlite_database)
+    for n in range(12):
+        community.join(f"m{n}")
+    for n in range(8):
+        community.post(f"ask{n}", reach_most=3, title=f"Request {n} on stroke and discharge")
+    from jobs.rehearsal import rehearsed
+
+    services = community.services()
+    one, two = (rehearsed(services, community.network, NOW) for _ in range(2))
+    assert one.decided == two.decided
+    community.compose()
+    rows = sorted(row[3] for decided in one.decided for row in decided.chosen)
+    with sqlite_database.reading() as connection:
+        assert sorted(connection.execute(select(editions.DIGEST_ITEM.c.item_id)).scalars()) == rows
