@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import importing, message, weekly
+from bench import allocation, importing, message, weekly
 
 Row = tuple[str, str, str, bool | None]
 
@@ -34,6 +34,36 @@ def rows() -> Iterator[Row]:
     yield "  of which compose messages and hand over", f"{week['send_s']:.1f} s", "", None
     yield "  messages", f"{week['messages']:,.0f} of {week['message_bytes'] / 1000:.1f} kB", "", None
     yield "  memory", f"{week['peak_mb']:.0f} MB", "600 MB", week["peak_mb"] < 600
+    yield from _allocation()
+
+
+def _allocation() -> Iterator[Row]:
+    near = allocation.exactness()
+    share, n = near["least_share"], near["instances"]
+    yield f"allocation of {n} small editions, worst of exact", f"{share:.2%}", "99 %", share >= 0.99
+    yield (
+        "  with the least shortfall there can be",
+        f"{near['same_shortfall']} of {n}",
+        "all",
+        near["same_shortfall"] == n,
+    )
+    yield "  exactly optimal", f"{near['optimal']} of {n}", "", None
+    yield "  limits broken", str(near["breaches"]), "0", not near["breaches"]
+    dry = allocation.scarcity()
+    least = dry["least_shortfall"]
+    yield (
+        "allocation where requests lack readers, missing",
+        f"{dry['shortfall']:,.0f}",
+        f"{least:,.0f} (LP bound)",
+        None,
+    )
+    small, large = allocation.alone(250_000), allocation.alone(1_000_000)
+    size = f"1,000,000 x 1,000, {large['candidates'] / 1e6:.0f} M candidates"
+    yield f"allocation of {size}", f"{large['seconds']:.1f} s", "60 s", large["seconds"] < 60
+    yield "  seconds of one core", f"{large['cpu_s']:.1f} s", "", None
+    growth = large["cpu_s"] / small["cpu_s"] * small["candidates"] / large["candidates"]
+    yield "  a candidate, against a quarter of the size", f"{growth:.2f}", "1 (linear)", 0.7 < growth < 1.3
+    yield "  memory", f"{large['peak_mb']:,.0f} MB", "6,000 MB", large["peak_mb"] < 6000
 
 
 def main() -> None:

@@ -1,17 +1,28 @@
-"""The allocation of one edition: how near to the exact optimum on small ones, and what time and memory large ones take."""
+"""The allocation of one edition: how near to the exact optimum on small ones, and what time and memory large ones take.
 
+`python -m bench.allocation` prints all of it and draws bench/allocation.svg and .png; with a number of members it measures one
+edition of that size.
+"""
+
+import json
 import resource
+import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
 
-from bench.exact import Figures, breaches
+from bench.exact import Figures, breaches, exact, instance, least_shortfall
 from digest.allocation import NO_LIMIT, NOBODY, Candidates, Limits, allocate, greedy
+from jobs.charts import Chart, Line, bar, png, svg
 
 DRAWN = 34
 """Items drawn for each member, of which about 30 differ."""
+SIZES = (125_000, 250_000, 500_000, 750_000, 1_000_000)
+INSTANCES = 200
 
 
 def edition(n_members: int, n_items: int = 1000, drawn: int = DRAWN, seed: int = 1) -> tuple[Candidates, Limits]:
@@ -51,20 +62,29 @@ def edition(n_members: int, n_items: int = 1000, drawn: int = DRAWN, seed: int =
     return Candidates(member, item, match, deep), limits
 
 
+def scarce() -> tuple[Candidates, Limits]:
+    """15,000 members and 150 items, where requests need three times as many readers as may be asked."""
+    pairs, limits = edition(15_000, 150, 20)
+    need = np.where(limits.is_ask, 600, 0)
+    most = np.where(limits.is_ask, 1800, limits.most)
+    return pairs, replace(limits, need=need, most=most, asks=np.minimum(limits.asks, 1))
+
+
 def measured(n_members: int, n_items: int = 1000, drawn: int = DRAWN) -> dict[str, float]:
     """Seconds and memory of one allocation in this process, and what it comes to beside greedy."""
     pairs, limits = edition(n_members, n_items, drawn)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    started = time.perf_counter()
+    wall, cpu = time.perf_counter(), time.process_time()
     found = allocate(pairs, limits)
-    seconds = time.perf_counter() - started
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     alone = greedy(pairs, limits)
     ours, theirs = Figures.of(pairs, limits, found.chosen), Figures.of(pairs, limits, alone.chosen)
     return {
         "members": n_members,
         "candidates": len(pairs),
-        "seconds": seconds,
+        "seconds": wall,
+        "cpu_s": cpu,
         "made_mb": before,
         "peak_mb": peak,
         "value": ours.value,
@@ -72,10 +92,89 @@ def measured(n_members: int, n_items: int = 1000, drawn: int = DRAWN) -> dict[st
         "deep": ours.deep,
         "short": ours.shortfall,
         "short_of_greedy": theirs.shortfall,
-        "breaches": sum(breaches(pairs, limits, found.chosen).values()) if n_members <= 200_000 else -1,
     }
 
 
+def alone(n_members: int) -> dict[str, float]:
+    """`measured` in a process of its own, so that memory is its own."""
+    command = [sys.executable, "-m", "bench.allocation", str(n_members), "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+def exactness(n: int = INSTANCES) -> dict[str, float]:
+    """Ours against the optimum on `n` small instances."""
+    found = []
+    for seed in range(n):
+        pairs, limits = instance(seed)
+        chosen = allocate(pairs, limits).chosen
+        best, ours = exact(pairs, limits), Figures.of(pairs, limits, chosen)
+        found.append((best, ours, sum(breaches(pairs, limits, chosen).values())))
+    shares = [ours.value / best.value if best.value else 1.0 for best, ours, _ in found]
+    return {
+        "instances": n,
+        "least_share": min(shares),
+        "optimal": sum(share > 1 - 1e-9 for share in shares),
+        "same_shortfall": sum(best.shortfall == ours.shortfall for best, ours, _ in found),
+        "same_deep": sum(best.deep == ours.deep for best, ours, _ in found),
+        "out_of_reach": sum(best.shortfall > 0 for best, _, _ in found),
+        "with_deep": sum(best.deep > 0 for best, _, _ in found),
+        "breaches": sum(broken for _, _, broken in found),
+    }
+
+
+def scarcity() -> dict[str, float]:
+    """Ours and greedy where not all requests can be heard, beside the bound that no allocation can beat."""
+    pairs, limits = scarce()
+    started = time.process_time()
+    found = allocate(pairs, limits)
+    return {
+        "cpu_s": time.process_time() - started,
+        "least_shortfall": least_shortfall(pairs, limits),
+        "shortfall": float(found.shortfall.sum()),
+        "breaches": sum(breaches(pairs, limits, found.chosen).values()),
+    }
+
+
+def drawing(rows: list[dict[str, float]]) -> Chart:
+    """Time and memory against candidates, all in percent of the largest."""
+    last = rows[-1]
+    share = [100 * row["candidates"] / last["candidates"] for row in rows]
+    return Chart(
+        title=f"Allocation: {last['candidates'] / 1e6:.1f} M candidates in {last['cpu_s']:.0f} s of one core",
+        x_label="candidates, % of the most",
+        xs=[0.0, *share],
+        lines=[
+            Line("time (one core), % of the longest", [0.0, *(100 * row["cpu_s"] / last["cpu_s"] for row in rows)]),
+            Line("memory, % of the most", [None, *(100 * row["peak_mb"] / last["peak_mb"] for row in rows)]),
+            Line("in proportion", [0.0, *share]),
+        ],
+    )
+
+
+def main() -> None:
+    print(f"{INSTANCES} small instances against HiGHS")
+    for name, value in exactness().items():
+        print(f"  {name:20} {value:12,.5g}")
+    print("15,000 x 150, requests for three times the readers there are")
+    for name, value in scarcity().items():
+        print(f"  {name:20} {value:12,.5g}")
+    rows = [alone(n) for n in SIZES]
+    print(f"\n{'members':>10} {'candidates':>11} {'wall s':>7} {'core s':>7} {'MB':>6}  seconds of one core")
+    for row in rows:
+        drawn = bar(row["cpu_s"] / rows[-1]["cpu_s"], 40)
+        figures = f"{row['members']:10,} {row['candidates']:11,} {row['seconds']:7.1f} {row['cpu_s']:7.1f}"
+        print(f"{figures} {row['peak_mb']:6,.0f}  {drawn} {1e6 * row['cpu_s'] / row['candidates']:.2f} a million")
+    for ending, content in (("svg", svg(drawing(rows)).encode()), ("png", png(drawing(rows)))):
+        Path(__file__).with_suffix(f".{ending}").write_bytes(content)
+
+
 if __name__ == "__main__":
-    for name, value in measured(*map(int, sys.argv[1:])).items():
-        print(f"{name:24} {value:14,.3f}")
+    if not sys.argv[1:]:
+        main()
+    elif "--json" in sys.argv:
+        print(json.dumps(measured(int(sys.argv[1])), default=float))
+    else:
+        for name, value in measured(int(sys.argv[1])).items():
+            print(f"{name:20} {value:14,.3f}")

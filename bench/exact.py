@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from digest.limits import NO_LIMIT, NOBODY, Candidates, Limits, Problem
 
@@ -51,6 +51,16 @@ def exact(candidates: Candidates, limits: Limits) -> Figures:
         bounds.append(np.array([found.fun + 0.5 if aim is not value else np.inf]))
     picked = np.round(found.x[:n]) > 0.5
     return Figures.of(candidates, limits, picked)
+
+
+def least_shortfall(candidates: Candidates, limits: Limits) -> float:
+    """A bound from below, by linear programming: fits of parts of pairs. For editions that are too large for `exact`."""
+    problem = Problem.of(candidates, limits)
+    matrix, upper = _constraints(problem)
+    aim = np.r_[np.zeros(len(problem)), np.ones(problem.n_items)]
+    most = np.r_[np.ones(len(problem)), problem.need.astype(float)]
+    found = linprog(aim, A_ub=matrix, b_ub=upper, bounds=np.c_[np.zeros(len(aim)), most], method="highs")
+    return float(found.fun or 0)
 
 
 def _constraints(problem: Problem) -> tuple[Any, Any]:
