@@ -79,44 +79,78 @@ def blocks(
 
     `sent` holds the pairs already sent, as row and column indices. Muting or addressing a topic covers those below it.
     """
-    tree = _Tree(topics)
-    codes = np.zeros((len(members), len(items)), dtype=np.uint8)
-    codes[sent] = Block.ALREADY_SENT
-    _mark(codes, members.muted_posters, [_posters(item) for item in items], Block.MUTED_POSTER)
-    _mark(codes, members.muted_topics, [tree.with_ancestors(item.topics) for item in items], Block.MUTED_TOPIC)
-    _mark(codes, members.muted_kinds, [(item.kind,) for item in items], Block.MUTED_KIND)
-    reads = _Holders([words or (network_language,) for words in members.languages])
-    for column, item in enumerate(items):
-        if item.language:
-            codes[~reads.any_of((item.language,)), column] = Block.LANGUAGE
-    _mark_audiences(codes, members, items, tree, reads)
-    _mark(codes, [(name,) for name in members.names], [_posters(item) for item in items], Block.OWN)
-    return codes
+    return Eligibility.of(members, topics, network_language).blocks(items, sent)
 
 
-def _mark(codes: Codes, words: Sequence[tuple[str, ...]], traits: Sequence[tuple[str, ...]], block: Block) -> None:
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """What decides eligibility, by word: made once for many members, then asked for any items."""
+
+    n_members: int
+    tree: "_Tree"
+    facets: dict[str, "_Holders"]
+    follows: "_Holders"
+    reads: "_Holders"
+    muted_posters: "_Holders"
+    muted_topics: "_Holders"
+    muted_kinds: "_Holders"
+    names: "_Holders"
+
+    @classmethod
+    def of(cls, members: Members, topics: Sequence[Topic], network_language: str) -> "Eligibility":
+        tree = _Tree(topics)
+        return cls(
+            n_members=len(members),
+            tree=tree,
+            facets={name: _folded_holders([(value,) for value in members.facets[name]]) for name in AUDIENCE_FACETS},
+            follows=_Holders([tree.with_ancestors(words) for words in members.chosen]),
+            reads=_Holders([words or (network_language,) for words in members.languages]),
+            muted_posters=_folded_holders(members.muted_posters),
+            muted_topics=_folded_holders(members.muted_topics),
+            muted_kinds=_folded_holders(members.muted_kinds),
+            names=_folded_holders([(name,) for name in members.names]),
+        )
+
+    def blocks(self, items: Sequence[Item], sent: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]) -> Codes:
+        """See `blocks` above."""
+        codes = np.zeros((self.n_members, len(items)), dtype=np.uint8)
+        codes[sent] = Block.ALREADY_SENT
+        above = [self.tree.with_ancestors(item.topics) for item in items]
+        _mark(codes, self.muted_posters, [_posters(item) for item in items], Block.MUTED_POSTER)
+        _mark(codes, self.muted_topics, above, Block.MUTED_TOPIC)
+        _mark(codes, self.muted_kinds, [(item.kind,) for item in items], Block.MUTED_KIND)
+        for column, item in enumerate(items):
+            if item.language:
+                codes[~self.reads.any_of((item.language,)), column] = Block.LANGUAGE
+            if (admitted := self._admitted(item)) is not None:
+                codes[~admitted, column] = Block.NOT_ELIGIBLE
+        _mark(codes, self.names, [_posters(item) for item in items], Block.OWN)
+        return codes
+
+    def _admitted(self, item: Item) -> Bools | None:
+        """Whom the item's audience admits; None for everybody."""
+        audience, admitted = item.audience, None
+        wanted = [
+            (holders, [_folded(word) for word in getattr(audience, name)]) for name, holders in self.facets.items()
+        ]
+        wanted += [(self.follows, list(audience.topics)), (self.reads, list(audience.languages))]
+        for holders, words in wanted:
+            if words:
+                those = holders.any_of(words)
+                admitted = those if admitted is None else admitted & those
+        return admitted
+
+
+def _folded_holders(rows: Sequence[tuple[str, ...]]) -> "_Holders":
+    return _Holders([tuple(_folded(word) for word in own) for own in rows])
+
+
+def _mark(codes: Codes, holders: "_Holders", traits: Sequence[tuple[str, ...]], block: Block) -> None:
     """Block the items of which a trait is among a member's words."""
-    holders = _Holders([tuple(_folded(word) for word in own) for own in words])
     for column, wanted in enumerate(traits):
         rows = holders.rows_of(wanted)
         if len(rows):
             codes[rows, column] = block
-
-
-def _mark_audiences(codes: Codes, members: Members, items: Sequence[Item], tree: "_Tree", reads: "_Holders") -> None:
-    facets = {name: _Holders([(_folded(value),) for value in members.facets[name]]) for name in AUDIENCE_FACETS}
-    follows = _Holders([tree.with_ancestors(words) for words in members.chosen])
-    for column, item in enumerate(items):
-        audience = item.audience
-        admitted = np.ones(len(members), dtype=np.bool_)
-        for name in AUDIENCE_FACETS:
-            if wanted := getattr(audience, name):
-                admitted &= facets[name].any_of(_folded(word) for word in wanted)
-        if audience.topics:
-            admitted &= follows.any_of(audience.topics)
-        if audience.languages:
-            admitted &= reads.any_of(audience.languages)
-        codes[~admitted, column] = Block.NOT_ELIGIBLE
 
 
 class _Holders:
