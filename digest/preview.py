@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from digest.calibration import Background
+from digest.calibration import Background, Calibration
 from digest.composition import Edition, Wants
 from digest.eligibility import Block, Codes
 from digest.limits import NO_LIMIT
@@ -32,9 +32,10 @@ NOTHING = -1
 class Readers:
     """What all members want, made ready to be matched with one item after another as `Edition.match` would."""
 
-    edition: Edition
     matcher: Matcher
-    rows: Rows
+    calibration: Calibration
+    rows: Rows | None
+    """Of shape (n_members, n_columns), where another matcher than TF-IDF needs them whole."""
     terms: sp.csc_matrix
     """Of shape (n_members, n_terms): the members of each term."""
     latent: npt.NDArray[np.float32]
@@ -50,8 +51,23 @@ class Readers:
         matcher = edition.matcher or TfidfMatcher(n, most=0)
         background = Background.of(matcher, wants.rows, edition.past)
         scores = edition.calibration.least_scores(least, background)
-        latent = wants.rows[:, n:].toarray()
-        return cls(edition, matcher, wants.rows, sp.csc_matrix(wants.rows[:, :n]), latent, background, scores)
+        latent, terms = wants.rows[:, n:].toarray(), sp.csc_matrix(wants.rows[:, :n])
+        rows = None if isinstance(matcher, TfidfMatcher) else wants.rows
+        return cls(matcher, edition.calibration, rows, terms, latent, background, scores)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Readers"]) -> "Readers":
+        """One batch of members after the other, of the same edition; there must be one."""
+        names, rows = Background.__slots__, [part.rows for part in parts if part.rows is not None]
+        return cls(
+            matcher=parts[0].matcher,
+            calibration=parts[0].calibration,
+            rows=sp.vstack(rows, format="csr") if rows else None,
+            terms=sp.vstack([part.terms for part in parts], format="csc"),
+            latent=np.concatenate([part.latent for part in parts]),
+            background=Background(**{n: np.concatenate([getattr(p.background, n) for p in parts]) for n in names}),
+            least=np.concatenate([part.least for part in parts]),
+        )
 
     @property
     def n_members(self) -> int:
@@ -64,11 +80,12 @@ class Readers:
         starts = np.zeros(len(member) + 1, np.int64)
         starts[1:] = np.arange(1, len(member) + 1)
         column = sp.csr_matrix((score[member], np.zeros(len(member), np.int64), starts), (len(member), 1))
-        found = self.edition.calibration.match(column, _of(self.background, member))
+        found = self.calibration.match(column, _of(self.background, member))
         return member, found.data.astype(np.float64)
 
     def _scores(self, item: Rows) -> npt.NDArray[np.float32]:
         if not isinstance(self.matcher, TfidfMatcher):
+            assert self.rows is not None
             return np.asarray(self.matcher.score(self.rows, item).toarray(), np.float32).ravel()
         n = self.matcher.n_terms
         score: npt.NDArray[np.float32] = self.latent @ item[:, n:].toarray().ravel()
@@ -243,7 +260,7 @@ def _reached(member: Ints, match: Floats, own: Floats, bars: Bars, standing: Sta
     enters = enters[np.lexsort((member[enters], -gain[enters]))]
     kept = enters[: wish.most]
     if len(kept) < min(wish.need, wish.most):
-        more = np.flatnonzero(possible & (match >= bars.floor))
+        more = np.flatnonzero(possible & (passes | (match >= bars.floor)))
         more = np.setdiff1d(more, kept)
         more = more[np.lexsort((member[more], -gain[more], ~passes[more]))]
         kept = np.r_[kept, more[: min(wish.need, wish.most) - len(kept)]]

@@ -30,8 +30,8 @@ def an_edition(matcher: Fixed | None = None) -> tuple[Edition, Readers]:
         matcher=matcher,
     )  # fmt: skip
     profiles = synthetic.profiles(200)
-    wants = edition.wants(profiles, [Preferences()] * len(profiles))
-    return edition, Readers.of(edition, wants, least=15)
+    wants = [edition.wants(part, [Preferences()] * len(part)) for part in (profiles[:120], profiles[120:])]
+    return edition, Readers.joined([Readers.of(edition, some, least=15) for some in wants])
 
 
 @pytest.mark.parametrize("matcher", [None, Fixed()])
