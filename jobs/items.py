@@ -10,6 +10,7 @@ import click
 
 from digest.items import AUDIENCE_FACETS, KINDS, STATES
 from jobs.cli import REJECTED
+from jobs.items_preview import preview
 from jobs.terminal import as_json_option, network_option, print_json, print_table, printable
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ def items() -> None:
 
     Example: germane items import https://news.example.org/feed.xml --kind news
     """
+
+
+items.add_command(preview)
 
 
 @items.command("import")
