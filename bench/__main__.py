@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import allocation, importing, message, weekly
+from bench import allocation, importing, message, preview, weekly
 
 Row = tuple[str, str, str, bool | None]
 
@@ -35,6 +35,11 @@ def rows() -> Iterator[Row]:
     yield "  messages", f"{week['messages']:,.0f} of {week['message_bytes'] / 1000:.1f} kB", "", None
     yield "  memory", f"{week['peak_mb']:.0f} MB", "600 MB", week["peak_mb"] < 600
     yield from _allocation()
+    for members, limit in ((15_000, 0.15), (1_000_000, 1.0)):
+        one = preview.alone(members)
+        what = f"preview of one item, {members:,} members loaded"
+        yield what, f"{one['median_s'] * 1000:.0f} ms", f"{limit * 1000:.0f} ms", one["median_s"] < limit
+        yield "  the slowest of twenty", f"{one['worst_s'] * 1000:.0f} ms", "", None
 
 
 def _allocation() -> Iterator[Row]:

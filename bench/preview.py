@@ -1,9 +1,12 @@
 """The preview of one item: seconds from a text to whom it would reach, when everything about the members is loaded."""
 
+import json
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -88,6 +91,16 @@ def main(n: int, items: Sequence[Item] | None = None) -> dict[str, float]:
     return {"median_s": float(np.median(took)), "worst_s": max(took), "reached": float(np.median(reached))}
 
 
-if __name__ == "__main__":
+def alone(n: int) -> dict[str, float]:
+    """`main` in a process of its own, so that its memory is given back."""
+    command = [sys.executable, "-m", "bench.preview", str(n), "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+if __name__ == "__main__" and "--json" in sys.argv:
+    print(json.dumps(main(int(sys.argv[1]))))
+elif __name__ == "__main__":
     for name, value in main(int(sys.argv[1])).items():
         print(f"{name:12} {value:10.4f}")

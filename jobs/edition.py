@@ -22,6 +22,7 @@ from digest.duplicates import Duplicates
 from digest.eligibility import Block
 from digest.feedback import Rule, Said
 from digest.interleaving import NO_TEAM, Comparison
+from digest.items import Item
 from digest.learned import Learned
 from digest.order import OrderRule
 from digest.pool import Pool
@@ -89,10 +90,12 @@ def fit_edition(
     item_keys: Sequence[int],
     as_of: datetime,
     model: bytes | None,
+    more: Sequence[Item] = (),
 ) -> Fitted:
-    """What an edition needs to match: with a stored model the same vectors as when it was first composed."""
+    """What an edition needs to match: with a stored model the same vectors as when it was first composed. `more` are items to
+    choose from that are not stored, or not published yet."""
     with services.database.reading() as connection:
-        chosen = items.load(connection, network.key, item_keys)
+        chosen = [*items.load(connection, network.key, item_keys), *more]
         known = topics.load(connection, network.key)
         past = items.background(connection, network.key, as_of, settings["background_items"])
     past = past[::-1]

@@ -161,7 +161,7 @@ def print_preview(report: "ItemPreview") -> None:
     for same in report.same_as:
         click.echo(f"The same thing as: {printable(same)}. A member gets one of the two.")
     for facet, counts in report.who.items():
-        _print_who(facet.replace("_", " "), counts)
+        print_who(f"By {facet.replace('_', ' ')}", counts)
     bars = [(f"{low} to {low + 5}{_mark(low, report.threshold)}", n) for low, n in report.histogram]
     print_bars("Members who may receive it, by match (◂ the threshold)", bars)
     click.echo()
@@ -210,11 +210,12 @@ def facts(person: "Person") -> str:
     return ", ".join(filter(None, told)) or "nothing told of themselves"
 
 
-def _print_who(facet: str, counts: dict[str, int]) -> None:
+def print_who(title: str, counts: dict[str, int]) -> None:
+    """A bar for each of the most frequent values of a facet."""
     rows = [(value or "not told", n) for value, n in counts.items()][:SHOWN_VALUES]
     rest = sum(counts.values()) - sum(n for _, n in rows)
     rows += [("others", rest)] if rest else []
-    print_bars(f"By {facet}", rows, width=30)
+    print_bars(title, rows, width=30)
 
 
 def _mark(low: int, threshold: float) -> str:

@@ -1,4 +1,4 @@
-"""Previewing items: everything about the members is loaded once, through the code that composes editions, then item after item."""
+"""Previewing items: all about the members is loaded once, through the code that composes editions, then item after item."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from digest.decision import Reach
-from digest.pool import Pool
 
 from digest.composition import Batch, Wants, decided, gather
 from digest.composition import Edition as Fitted
+from digest.decision import Reach
 from digest.eligibility import Codes
 from digest.items import Item
 from digest.limits import NO_LIMIT
+from digest.pool import Pool
 from digest.preview import NOTHING, Bars, Preview, Readers, Standing, Wish, preview
 from digest.reasons import reasons_for
 from jobs.edition import KEPT_WANTS, batch_of, due_members, edition_settings, fit_edition, reach_of
@@ -270,7 +270,7 @@ def _pushed_out(fitted: Fitted, found: Preview) -> list[tuple[str, int]]:
 
 def _reached(loaded: Loaded, found: Preview) -> list[Reached]:
     rows = zip(found.reached.tolist(), found.match.tolist(), found.deep.tolist(), strict=True)
-    return [Reached(_person(loaded.members[row], names=True), round(match, 1), deep) for row, match, deep in rows]
+    return [Reached(person(loaded.members[row], names=True), round(match, 1), deep) for row, match, deep in rows]
 
 
 def _border(loaded: Loaded, found: Preview, column: int, *, names: bool) -> list[BorderCase]:
@@ -278,7 +278,7 @@ def _border(loaded: Loaded, found: Preview, column: int, *, names: bool) -> list
     rows = zip(found.border.tolist(), found.border_match.tolist(), found.border_threshold.tolist(), strict=True)
     return [
         BorderCase(
-            member=_person(loaded.members[row], names=names),
+            member=person(loaded.members[row], names=names),
             match=round(match, 1),
             threshold=round(threshold, 1),
             reached=row in goes,
@@ -297,6 +297,6 @@ def _reason(loaded: Loaded, row: int, column: int) -> tuple[str, ...]:
     return ()
 
 
-def _person(member: PlannedDigest, *, names: bool) -> Person:
+def person(member: PlannedDigest, *, names: bool) -> Person:
     told = {name: getattr(member, name) for name in ("profession", "setting", "organisation_type", "region")}
     return Person(**told, name=member.name, organisation=member.organisation) if names else Person(**told)

@@ -8,7 +8,7 @@ from typing import Any
 
 from digest.composition import Edition as Fitted
 from digest.composition import decided as decide_all
-from digest.decision import Reach
+from digest.decision import Decision, Reach
 from digest.slots import week_of
 from jobs.edition import (
     Found,
@@ -36,6 +36,7 @@ class Rehearsal:
     fitted: Fitted
     reach: Reach
     gathered: Gathered
+    decision: Decision
     batches: list[list[PlannedDigest]]
     decided: list[Decided]
     shortfalls: list[Shortfall]
@@ -83,6 +84,7 @@ def rehearsed(
         fitted=fitted,
         reach=reach,
         gathered=gathered,
+        decision=decision,
         batches=batches,
         decided=[_settled(services, network, edition, fitted, found, batch) for batch in batches],
         shortfalls=[stored_shortfall(fitted, gathered, one) for one in short],

@@ -81,6 +81,8 @@ class RunReport:
     reach: list[tuple[str, str, int]] = field(default_factory=list)
     short: list[dict[str, Any]] = field(default_factory=list)
     """Items that fewer members get than they need, and why; see `jobs.shortfalls.told`."""
+    preview: dict[str, Any] | None = None
+    """Of a rehearsal: see `jobs.dry_run.looked_over`."""
     mail_server_problem: str = ""
     busy: str = ""
     complete: bool = True
@@ -292,6 +294,7 @@ def report_on(
 
 def rehearse(services: "Services", network: "Network", *, at: datetime, progress: Any = None) -> RunReport:
     """What `run_edition` would compose at this moment, through the same code; nothing is written."""
+    from jobs.dry_run import looked_over
     from jobs.rehearsal import rehearsed
 
     _check_templates(services, network)
@@ -311,6 +314,7 @@ def rehearse(services: "Services", network: "Network", *, at: datetime, progress
         sizes=dict(sorted(sizes.items())),
         reach=[(item.kind, item.title, reach[item.key]) for item in found.fitted.items],
         short=[told(found.fitted.items, one) for one in found.shortfalls],
+        preview=looked_over(found),
     )
 
 
@@ -354,6 +358,10 @@ def print_report(report: RunReport) -> None:
     title = f"{report.network}, edition {report.slot}: {report.state}"
     print_table(title, ("", "number"), summary(report), right=(1,))
     print_bars("Items in a digest", [(str(size), n) for size, n in report.sizes.items()])
+    if report.preview:
+        from jobs.dry_run import print_overview
+
+        print_overview(report.preview)
     print_shortfalls(report.short)
 
 
