@@ -30,6 +30,9 @@ class Wished(NamedTuple):
     asks_per_month: int | None = None
 
 
+NOTHING_SET = Wished()
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What holds where nothing is set, and how far a member may go: no more mails and asks than `most`, no fewer hours."""

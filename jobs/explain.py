@@ -42,26 +42,35 @@ class Explanation:
 
 @click.command()
 @click.argument("member")
-@click.argument("item")
-@click.option("--edition", "slot", default="", help="Explain with this edition's stored model, such as 2026-W47.")
+@click.argument("item", default="")
+@click.option("--edition", "slot", default="", help="Explain this edition, such as 2026-W47.")
 @network_option
 @as_json_option
 @click.pass_obj
 def explain(config: Path | None, member: str, item: str, slot: str, slug: str, as_json: bool) -> None:
-    """Show the terms that make MEMBER's match with ITEM, their sum, the threshold, and what came of it.
+    """Show what an edition sent to MEMBER and what it did not, and why; or the terms that make their match with ITEM, their
+    sum, the threshold, and what came of it.
 
-    Without --edition the newest edition that could choose the item is explained, with the vectors stored with it; if there is
-    none, one that would open now. The member's profile is taken as it is now, what they said about items as it was then.
+    Without ITEM it is the record of the newest edition, or that of --edition. With ITEM and without --edition the newest
+    edition that could choose the item is explained, with the vectors stored with it; if there is none, one that would open
+    now. The member's profile is taken as it is now, what they said about items as it was then.
 
     Example: germane explain ann@trust.example.org esd-rural-2026
     """
     from jobs.preview import one_member
+    from jobs.record import as_json as record_as_json
+    from jobs.record import print_record, record_of
     from jobs.services import open_services
     from store import items, networks
 
     services = open_services(config)
     with services.database.reading() as connection:
         network = networks.find(connection, slug)
+    if not item:
+        record = record_of(services, network, one_member(services, network, member).member_key, slot)
+        print_json(record_as_json(member, record)) if as_json else print_record(member, record)
+        return
+    with services.database.reading() as connection:
         found = items.find(connection, network.key, item)
     if found is None:
         raise click.ClickException(f"{network.slug} has no item {item!r}; `germane items list` shows them")

@@ -37,6 +37,9 @@ FREE_TEXT = {
     "time_zone": "Their time zone, such as Europe/London.",
     "items_per_digest": "Most items in one digest.",
     "muted_kinds": "Kinds of item they do not want, such as job;survey.",
+    "mails_per_week": "Most mails they want in any 7 days.",
+    "hours_between_mails": "Fewest hours between two mails.",
+    "asks_per_month": "Most requests for help they want in any 31 days.",
 }
 
 
@@ -172,6 +175,33 @@ def show(config: Path | None, who: str, slug: str, as_json: bool) -> None:
 def _learned_rows(learned: "list[LearnedTerm]", forgotten: list[str]) -> list[tuple[str, str, str]]:
     rows = [(term.label, f"{term.weight:+.2f}", "; ".join(title for _, title in term.items)) for term in learned]
     return rows + [(label, "", "forgotten, as they wish") for label in forgotten]
+
+
+@members.command("budget")
+@click.argument("who")
+@network_option
+@click.option("--mails-per-week", type=click.IntRange(1, 50), help="Most mails in any 7 days.")
+@click.option("--hours-between-mails", type=click.IntRange(0, 24 * 31), help="Fewest hours between two mails.")
+@click.option("--asks-per-month", type=click.IntRange(0, 200), help="Most requests for help in any 31 days.")
+@click.option("--overall", is_flag=True, help="Set what is given over all networks, not in this one.")
+@as_json_option
+@click.pass_obj
+def budget(config: Path | None, /, who: str, slug: str, overall: bool, as_json: bool, **given: int | None) -> None:
+    """Show what WHO can still be asked to take in, in this network and over all, and what it is drawn for; or set it.
+
+    A member may set less than the network's own figures, or more up to the most that the settings allow.
+
+    Example: germane members budget jo@example.org --asks-per-month 2
+    """
+    from jobs.budget import budget_of, print_budget, set_budget
+
+    services, network = _open(config, slug)
+    with services.database.reading() as connection:
+        found = _find(connection, network, who)
+    if changes := {name: value for name, value in given.items() if value is not None}:
+        set_budget(services, found, changes, overall=overall)
+    account = budget_of(services, network, found.key)
+    print_json(account) if as_json else print_budget(found.member.address, account)
 
 
 @members.command("list")

@@ -106,6 +106,10 @@ def _settable(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--postal-address", callback=_one_line, help="Shown at the foot of each mail."),
         click.option("--list-id", callback=_list_id, help="A name of your domain that stays for ever (RFC 2919)."),
         click.option("--items-per-digest", type=click.IntRange(1, 50), help="Most items in one digest."),
+        click.option("--mails-per-week", type=click.IntRange(1, 50), help="Most mails to a member in any 7 days."),
+        click.option("--hours-between-mails", type=click.IntRange(0, 168), help="Fewest hours between two mails."),
+        click.option("--asks-per-month", type=click.IntRange(1, 200), help="Most requests to a member in any 31 days."),
+        click.option("--bridging/--no-bridging", default=None, help="Whether one item from beside a field may come."),
     ]
     for option in reversed(options):
         command = option(command)

@@ -51,9 +51,11 @@ def serve(config: Path | None, host: str | None, port: int | None) -> None:
 
 def pages(services: Services) -> "Starlette":
     """The web application on these services. Raises SettingsError when the secret key is missing."""
+    from jobs.edition import bounds_of
     from web.app import create_app
     from web.context import WebContext
 
+    budget, overall = bounds_of(services.settings.budget.model_dump())
     return create_app(
         WebContext(
             database=services.database,
@@ -63,6 +65,8 @@ def pages(services: Services) -> "Starlette":
             templates=TEMPLATES / "web",
             items_per_digest=services.settings.digest.items,
             mail_languages=_mail_languages(),
+            budget=budget,
+            budget_overall=overall,
         )
     )
 

@@ -15,6 +15,7 @@ from store.database import insert_rows
 
 ACCOUNT = tables.Account.__table__  # type: ignore[attr-defined]
 DRAW = tables.Draw.__table__  # type: ignore[attr-defined]
+NETWORK = tables.Network.__table__  # type: ignore[attr-defined]
 MEMBER = tables.Member.__table__  # type: ignore[attr-defined]
 OUTBOX = tables.Outbox.__table__  # type: ignore[attr-defined]
 
@@ -107,3 +108,29 @@ def erase(connection: Connection, address_key: str) -> None:
     gone = update(ACCOUNT).where(ACCOUNT.c.address_key == address_key, ~others)
     empty = dict.fromkeys(Wished._fields)
     connection.execute(gone.values(address_key=literal("erased:", Text) + cast(ACCOUNT.c.id, Text), **empty))
+
+
+def wished_by(connection: Connection, member_key: int) -> Wished:
+    """What a member set for themselves in their network."""
+    columns = [MEMBER.c[name] for name in Wished._fields]
+    return Wished(*connection.execute(select(*columns).where(MEMBER.c.id == member_key)).one())
+
+
+def wished_overall(connection: Connection, address_key: str) -> Wished:
+    """What a person set over all networks."""
+    columns = [ACCOUNT.c[name] for name in Wished._fields]
+    row = connection.execute(select(*columns).where(ACCOUNT.c.address_key == address_key)).first()
+    return Wished(*row) if row else Wished()
+
+
+def recent(connection: Connection, account_key: int, day: int) -> list[dict[str, Any]]:
+    """What was drawn since a month before `day`, newest first, without what was given back."""
+    given_back = exists().where(OUTBOX.c.digest_id == DRAW.c.digest_id, OUTBOX.c.state.in_(GIVEN_BACK))
+    query = (
+        select(DRAW.c.at, NETWORK.c.slug.label("network"), DRAW.c.what, DRAW.c.mails, DRAW.c.asks, DRAW.c["items"])
+        .join_from(DRAW, NETWORK, NETWORK.c.id == DRAW.c.network_id)
+        .where(DRAW.c.account_id == account_key, DRAW.c.day > day - MONTH_DAYS)
+        .where(or_(DRAW.c.digest_id.is_(None), ~given_back))
+        .order_by(DRAW.c.at.desc(), DRAW.c.id.desc())
+    )
+    return [dict(row) for row in connection.execute(query).mappings()]

@@ -616,6 +616,90 @@ def outcomes(connection: Connection, edition_key: int) -> list[Outcome]:
     return [Outcome(*row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class SentItem:
+    """An item chosen for a member: its place, the terms behind its match, and why it was not in the mail after all."""
+
+    rank: int
+    public_id: str
+    kind: str
+    title: str
+    match: float
+    terms: list[Any]
+    note: str
+    dropped: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftItem:
+    """An item that fitted a member and was left out; `because_of` is the title of what a duplicate is one of."""
+
+    public_id: str
+    kind: str
+    title: str
+    match: float
+    reason: str
+    because_of: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One member's part of an edition, as it can be shown to them. `delivery` is the state in the outbox, empty for no mail;
+    `to_choose_from` counts the edition's items."""
+
+    slot: str
+    as_of: datetime
+    state: str
+    reason: str
+    delivery: str
+    delivery_reason: str
+    threshold: float | None
+    below_threshold: int
+    to_choose_from: int
+    sent: list[SentItem]
+    left: list[LeftItem]
+
+
+def record(connection: Connection, edition: Edition, member_key: int) -> Record | None:
+    """What an edition came to for a member, item by item; None for somebody who was not in its audience."""
+    query = (
+        select(DIGEST, OUTBOX.c.state.label("delivery"), OUTBOX.c.reason.label("delivery_reason"))
+        .join_from(DIGEST, OUTBOX, OUTBOX.c.digest_id == DIGEST.c.id, isouter=True)
+        .where(DIGEST.c.edition_id == edition.key, DIGEST.c.member_id == member_key)
+    )
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    of_item = (ITEM.c.public_id, ITEM.c.kind, ITEM.c.title)
+    sent = (
+        select(DIGEST_ITEM.c.rank, *of_item, *(DIGEST_ITEM.c[n] for n in ("match", "reason", "note", "dropped")))
+        .join_from(DIGEST_ITEM, ITEM, ITEM.c.id == DIGEST_ITEM.c.item_id)
+        .where(DIGEST_ITEM.c.digest_id == row["id"])
+        .order_by(DIGEST_ITEM.c.rank)
+    )
+    other = ITEM.alias()
+    left = (
+        select(*of_item, LEFT_OUT.c.match, LEFT_OUT.c.reason, func.coalesce(other.c.title, ""))
+        .join_from(LEFT_OUT, ITEM, ITEM.c.id == LEFT_OUT.c.item_id)
+        .join(other, other.c.id == LEFT_OUT.c.because_of, isouter=True)
+        .where(LEFT_OUT.c.digest_id == row["id"])
+        .order_by(LEFT_OUT.c.match.desc(), LEFT_OUT.c.item_id)
+    )
+    return Record(
+        slot=edition.slot,
+        as_of=edition.as_of,
+        state=row["state"],
+        reason=row["reason"],
+        delivery=row["delivery"] or "",
+        delivery_reason=row["delivery_reason"] or "",
+        threshold=row["threshold"],
+        below_threshold=row["below_threshold"],
+        to_choose_from=len(item_keys(connection, edition.key)),
+        sent=[SentItem(*found) for found in connection.execute(sent)],
+        left=[LeftItem(*found) for found in connection.execute(left)],
+    )
+
+
 def outcome(connection: Connection, edition_key: int, member_key: int, item_key: int) -> str:
     """What this edition came to for one member and item, in words."""
     mine = (DIGEST.c.edition_id == edition_key, DIGEST.c.member_id == member_key)

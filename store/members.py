@@ -82,6 +82,12 @@ def find_by_public_id(connection: Connection, public_id: str) -> StoredMember | 
     return _first(connection, select(TABLE).where(TABLE.c.public_id == public_id))
 
 
+def networks_of(connection: Connection, address_key: str) -> int:
+    """In how many networks somebody with this address is active or paused."""
+    here = TABLE.c.address_key == address_key, TABLE.c.status.in_(("active", "paused"))
+    return connection.execute(select(func.count()).where(*here)).scalar_one()
+
+
 def stream(
     connection: Connection,
     network_key: int,

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from starlette.requests import Request
 
+from digest.budgets import Allowance, Bounds
 from store.database import Database
+
+USUAL = Bounds(Allowance(3, 6, 4), Allowance(7, 1, 20))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,10 @@ class WebContext:
     """The cap where a network sets none."""
     mail_languages: tuple[str, ...] = ("en",)
     """The languages in which a mail can be written."""
+    budget: Bounds = USUAL
+    """What a member may choose to be sent, in one network."""
+    budget_overall: Bounds = USUAL
+    """The same over all networks."""
 
 
 def context_of(request: Request) -> WebContext:

@@ -10,10 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from digest.budgets import NOTHING_SET, Wished
 from digest.items import KINDS
 from profiles import links
-from profiles.member import CADENCES
-from store import access, feedback, members, networks, topics
+from profiles.member import CADENCES, GONE
+from store import access, budgets, feedback, members, networks, topics
 from store.feedback import LearnedTerm
 from store.members import StoredMember
 from store.networks import Network
@@ -34,6 +35,8 @@ class Found:
     network: Network
     options: form.Options
     knowledge: "Knowledge"
+    overall: Wished = NOTHING_SET
+    """What they want over all networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ async def preferences(request: Request) -> Response:
     context = context_of(request)
     found = await run_in_threadpool(_find, context, _member_of(request))
     if request.method != "POST":
-        typed = form.stored(found.member.member, found.options.most_items)
+        typed = form.stored(found.member.member, found.options.most_items, found.options.budget, found.overall)
         return _page(request, found, typed, {}, saved="saved" in request.query_params)
     refuse_foreign(request)
     fields = await read_form(request)
@@ -93,8 +96,14 @@ def _find(context: WebContext, public_id: str) -> Found:
             feedback.forgotten(connection, member.key),
             feedback.forgotten_words(connection, member.key),
         )
+        overall = budgets.wished_overall(connection, member.address_key)
+        several = members.networks_of(connection, member.address_key) > 1
     cap = network.items_per_digest or context.items_per_digest
-    return Found(member, network, form.options_for(member.member, tree, cap, context.mail_languages), knowledge)
+    budget = form.budget_choices(context.budget, Wished(*(getattr(network, name) for name in Wished._fields)))
+    if several:
+        budget |= form.budget_choices(context.budget_overall, Wished(), "overall_")
+    options = form.options_for(member.member, tree, cap, context.mail_languages, budget)
+    return Found(member, network, options, knowledge, overall)
 
 
 def _everything(context: WebContext, public_id: str) -> dict[str, object]:
@@ -107,7 +116,10 @@ def _everything(context: WebContext, public_id: str) -> dict[str, object]:
 
 def _save(context: WebContext, found: Found, wishes: form.Wishes) -> bool:
     """False for somebody who left in the meantime: a form that lay open brings nobody back."""
+    several = any(name.startswith("overall_") for name in found.options.budget)
     with context.database.writing() as connection:
+        if several and found.member.member.status not in GONE:
+            budgets.wish(connection, found.member.address_key, wishes.overall)
         return members.change(
             connection,
             found.member.key,

@@ -1,12 +1,13 @@
 """The form of the preferences page: what it shows, what may be typed into it, and what that comes to. Plain values only."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
 from typing import Any, Protocol, cast
 from zoneinfo import available_timezones
 
+from digest.budgets import NOTHING_SET, Bounds, Wished
 from digest.cleaning import many_lines, one_line
 from digest.items import KINDS, Topic
 from profiles.member import CADENCES, FACETS, Cadence, Member, Preferences, Profile, Status
@@ -14,10 +15,17 @@ from profiles.member import CADENCES, FACETS, Cadence, Member, Preferences, Prof
 MAX_STATED = 5000
 MAX_LINE = 200
 LONGEST_PAUSE = timedelta(days=731)
+HOURS = (0, 1, 2, 4, 6, 12, 24, 48, 72, 168)
+"""Hours between two mails that are offered."""
 PAUSES = ("no", "until", "on")
 
 LINES = ("name", *FACETS)
-CHOICES = ("cadence", "weekday", "hour", "time_zone", "items_per_digest", "language", "pause", "paused_until")
+BUDGET = ("mails_per_week", "hours_between_mails", "asks_per_month")
+CHOICES = (
+    "cadence", "weekday", "hour", "time_zone", "items_per_digest", *BUDGET, *(f"overall_{name}" for name in BUDGET), "language",
+    "pause", "paused_until",
+)  # fmt: skip
+TICKS = ("urgent", "learn_from_opened", "combine", "bridging")
 LISTS = ("chosen", "muted_kinds", "muted_topics", "muted_posters", "languages")
 
 LANGUAGES = {
@@ -43,8 +51,16 @@ class Typed:
 
     text: Mapping[str, str]
     lists: Mapping[str, tuple[str, ...]]
-    urgent: bool
-    learn_from_opened: bool
+    ticks: frozenset[str]
+    """Which of TICKS are ticked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The figures that may be chosen for one limit, and the one that holds without a choice."""
+
+    usual: int
+    offered: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +74,8 @@ class Options:
     posters: tuple[str, ...]
     stale_topics: tuple[str, ...]
     """Topics of the member's that the network has no more: they may stay, and can be unticked."""
+    budget: Mapping[str, Choice] = field(default_factory=dict)
+    """By the names of BUDGET, with "overall_" before them for what holds over all networks; those only for who is in several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +87,29 @@ class Wishes:
     preferences: Preferences
     status: Status | None
     """None leaves it as it is."""
+    overall: Wished = NOTHING_SET
+    """What they want over all networks."""
 
 
-def options_for(member: Member, topics: Sequence[Topic], most_items: int, mail_languages: tuple[str, ...]) -> Options:
+def budget_choices(bounds: Bounds, network: Wished, prefix: str = "") -> dict[str, Choice]:
+    """What a member may choose: no more mails and requests than the most, no fewer hours than the least."""
+    usual, most = bounds.allowance(network, Wished()), bounds.allowance(network, Wished(10**6, 0, 10**6))
+    hours = tuple(hour for hour in HOURS if hour >= most.hours_between_mails)
+    offered = {
+        "mails_per_week": tuple(range(1, most.mails_per_week + 1)),
+        "hours_between_mails": tuple(sorted({*hours, usual.hours_between_mails})),
+        "asks_per_month": tuple(range(most.asks_per_month + 1)),
+    }
+    return {prefix + name: Choice(getattr(usual, name), figures) for name, figures in offered.items()}
+
+
+def options_for(
+    member: Member,
+    topics: Sequence[Topic],
+    most_items: int,
+    mail_languages: tuple[str, ...],
+    budget: Mapping[str, Choice] | None = None,
+) -> Options:
     keys = {topic.key for topic in topics}
     mine = (*member.profile.chosen, *member.preferences.muted_topics)
     return Options(
@@ -81,10 +119,13 @@ def options_for(member: Member, topics: Sequence[Topic], most_items: int, mail_l
         languages={code: LANGUAGES.get(code, code) for code in [*member.profile.languages, *LANGUAGES]},
         posters=member.preferences.muted_posters,
         stale_topics=tuple(dict.fromkeys(key for key in mine if key not in keys)),
+        budget=budget or {},
     )
 
 
-def stored(member: Member, most_items: int) -> Typed:
+def stored(
+    member: Member, most_items: int, budget: Mapping[str, Choice] | None = None, overall: Wished = NOTHING_SET
+) -> Typed:
     """The form as it stands for this member."""
     profile, wanted = member.profile, member.preferences
     items = None if wanted.items_per_digest is None else min(wanted.items_per_digest, most_items)
@@ -100,8 +141,18 @@ def stored(member: Member, most_items: int) -> Typed:
         "pause": "until" if wanted.paused_until else "on" if member.status == "paused" else "no",
         "paused_until": wanted.paused_until.isoformat() if wanted.paused_until else "",
     }
+    for name in BUDGET:
+        text[name] = _within(getattr(wanted, name), (budget or {}).get(name))
+        text[f"overall_{name}"] = _within(getattr(overall, name), (budget or {}).get(f"overall_{name}"))
     lists = {name: getattr(profile if hasattr(profile, name) else wanted, name) for name in LISTS}
-    return Typed(text, lists, wanted.urgent, wanted.learn_from_opened)
+    return Typed(text, lists, frozenset(name for name in TICKS if getattr(wanted, name)))
+
+
+def _within(figure: int | None, choice: Choice | None) -> str:
+    """The offered figure nearest to one that was set; empty for none."""
+    if figure is None or choice is None:
+        return ""
+    return str(min(choice.offered, key=lambda offered: abs(offered - figure)))
 
 
 def read(form: Fields) -> Typed:
@@ -109,8 +160,7 @@ def read(form: Fields) -> Typed:
     text = {name: one_line(_string(form.get(name))) for name in (*LINES, *CHOICES)}
     text["stated"] = many_lines(_string(form.get("stated"))).strip()
     lists = {name: tuple(dict.fromkeys(one_line(_string(v)) for v in form.getlist(name))) for name in LISTS}
-    ticked = (_string(form.get(name)) == "yes" for name in ("urgent", "learn_from_opened"))
-    return Typed(text, lists, *ticked)
+    return Typed(text, lists, frozenset(name for name in TICKS if _string(form.get(name)) == "yes"))
 
 
 def problems(typed: Typed, options: Options, today: date) -> dict[str, str]:
@@ -127,6 +177,7 @@ def problems(typed: Typed, options: Options, today: date) -> dict[str, str]:
         "language": ("", *options.mail_languages),
         "pause": PAUSES,
     }
+    allowed |= {name: ("", *map(str, choice.offered)) for name, choice in options.budget.items()}
     found |= {name: "Choose one of the answers offered." for name in allowed if typed.text[name] not in allowed[name]}
     topics = {topic.key for topic in options.topics} | set(options.stale_topics)
     offered = {"chosen": topics, "muted_topics": topics, "muted_kinds": KINDS, "muted_posters": options.posters,
@@ -161,6 +212,8 @@ def accepted(typed: Typed, member: Member) -> Wishes:
         chosen=_in_old_order(member.profile.chosen, lists["chosen"]),
         languages=_in_old_order(member.profile.languages, lists["languages"]),
     )
+    chosen: dict[str, Any] = {name: name in typed.ticks for name in TICKS}
+    chosen |= {name: _number(text[name]) for name in BUDGET}
     preferences = replace(
         member.preferences,
         cadence=cast(Cadence, text["cadence"]),
@@ -172,11 +225,11 @@ def accepted(typed: Typed, member: Member) -> Wishes:
         muted_topics=lists["muted_topics"],
         muted_posters=lists["muted_posters"],
         paused_until=date.fromisoformat(text["paused_until"]) if text["pause"] == "until" else None,
-        urgent=typed.urgent,
-        learn_from_opened=typed.learn_from_opened,
+        **chosen,
         language=text["language"],
     )
-    return Wishes(text["name"], profile, preferences, _status(member.status, text["pause"]))
+    overall = Wished(*(_number(text[f"overall_{name}"]) for name in BUDGET))
+    return Wishes(text["name"], profile, preferences, _status(member.status, text["pause"]), overall)
 
 
 def _status(before: Status, pause: str) -> Status | None:

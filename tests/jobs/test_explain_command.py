@@ -138,7 +138,7 @@ def test_vectors_that_were_damaged_are_noticed(installation: Installation) -> No
     [
         ("nobody@example.org", "rehab", "has no member 'nobody@example.org'; `germane members list`"),
         ("bob@example.org", "nothing", "has no item 'nothing'; `germane items list`"),
-        ("", "", "has no item ''"),
+        ("", "", "has no member ''"),
     ],
 )
 def test_a_name_that_is_not_there_is_a_wrong_call(

@@ -1,0 +1,63 @@
+"""A member's budget: what it allows, what it was drawn for, and what is left."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from digest.budgets import Wished, room
+from jobs.edition import bounds_of
+from jobs.terminal import print_table, printable
+from store import budgets, members
+
+if TYPE_CHECKING:
+    from jobs.services import Services
+    from store.members import StoredMember
+    from store.networks import Network
+
+
+def budget_of(services: "Services", network: "Network", member_key: int) -> dict[str, Any]:
+    """The allowance in this network and over all, what is left of it now, and the draws of the last month, as JSON has them."""
+    from zoneinfo import ZoneInfo
+
+    now = services.now()
+    day = now.astimezone(ZoneInfo(network.time_zone)).toordinal()
+    with services.database.writing() as connection:
+        budgets.open_accounts(connection, network.key)
+        account = budgets.accounts(connection, network.key, member_key, member_key, day).get(member_key)
+        wished = budgets.wished_by(connection, member_key)
+        draws = budgets.recent(connection, account.key, day) if account else []
+    usual, over_all = bounds_of(services.settings.budget.model_dump())
+    own = usual.allowance(Wished(*(getattr(network, name) for name in Wished._fields)), wished)
+    altogether = over_all.allowance(Wished(), account.wished if account else Wished())
+    left = room(account.drawn if account else (), network.key, own, altogether, now, day)
+    return {
+        "allowed": own._asdict(),
+        "allowed_overall": altogether._asdict(),
+        "left": {"mails": left.mails, "asks": left.asks, "next_mail_from": left.not_before},
+        "draws": draws,
+    }
+
+
+def set_budget(services: "Services", member: "StoredMember", changes: dict[str, Any], *, overall: bool) -> None:
+    now = services.now()
+    with services.database.writing() as connection:
+        if overall:
+            before = budgets.wished_overall(connection, member.address_key)
+            budgets.wish(connection, member.address_key, before._replace(**changes))
+        else:
+            preferences = replace(member.member.preferences, **changes)
+            members.change(connection, member.key, now, preferences=preferences)
+
+
+def print_budget(who: str, account: dict[str, Any]) -> None:
+    names = {"mails_per_week": "mails in any 7 days", "hours_between_mails": "hours between two mails",
+             "asks_per_month": "requests in any 31 days"}  # fmt: skip
+    rows = [(words, account["allowed"][name], account["allowed_overall"][name]) for name, words in names.items()]
+    print_table(f"What {printable(who)} can be sent", ("", "here", "over all"), rows, right=(1, 2))
+    left = account["left"]
+    click.echo(f"left now: {left['mails']} mails, {left['asks']} requests; the next mail from {left['next_mail_from']}")
+    columns = ("when", "network", "what", "mails", "requests", "items")
+    rows = [tuple(draw.values()) for draw in account["draws"]]
+    if rows:
+        print_table("Drawn in the last 31 days", columns, rows, right=(3, 4, 5))

@@ -1,0 +1,106 @@
+"""The record of an edition for one member: what was sent and why, what was not and why."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.run import WORDS
+from jobs.terminal import print_table, printable
+
+if TYPE_CHECKING:
+    from jobs.services import Services
+    from store.editions import Record
+    from store.networks import Network
+
+LEFT = {
+    "already_sent": "sent before",
+    "muted_poster": "its poster is muted",
+    "muted_topic": "its topic is muted",
+    "muted_kind": "its kind is muted",
+    "language": "in a language they do not read",
+    "not_eligible": "not for them by its audience",
+    "own": "they posted it",
+    "over_budget": "over budget: no room the second time either",
+    "duplicate": "the same thing as",
+    "compared": "its place went to what another matcher picked",
+    "asked_enough": "they were asked for help as often as they may be",
+    "reach_full": "it goes to as many members as it may",
+    "poster_limit": "enough from its poster",
+    "topic_limit": "enough on its topic",
+    "carried_over": "carried over to the next edition",
+    "not_picked": "others fit better",
+}
+NOTES = {
+    "deep": "under the threshold, for a request that few could answer",
+    "bridging": "from beside their usual field",
+}
+DROPPED = {
+    "withdrawn": "withdrawn before it was sent",
+    "closed": "closed before it was sent",
+    "over": "over before it was sent",
+}
+SOURCES = {"stated": "said", "topic": "follows", "learned": "learned", "related": "related"}
+
+
+def record_of(services: "Services", network: "Network", member_key: int, slot: str) -> "Record":
+    """The member's record in an edition, or in the newest one that considered them. Raises click.ClickException for none."""
+    from store import editions
+
+    with services.database.reading() as connection:
+        if slot:
+            found = editions.find(connection, network.key, slot)
+            known = [found] if found else []
+        else:
+            known = editions.latest(connection, network.key)
+        records = (editions.record(connection, edition, member_key) for edition in known)
+        record = next((one for one in records if one), None)
+    if record is None:
+        which = f"edition {slot}" if slot else "any edition"
+        raise click.ClickException(f"{network.slug}: the member was not in the audience of {which}")
+    return record
+
+
+def as_json(who: str, record: "Record") -> dict[str, Any]:
+    facts = asdict(record) | {"member": who, "reason_words": WORDS.get(record.reason, record.reason)}
+    for row in facts["sent"]:
+        row["terms"] = [{"term": term, "weight": weight, "source": source} for term, weight, source in row["terms"]]
+    for row in facts["left"]:
+        row["why"] = _why_left(row["reason"], row["because_of"])
+    return facts
+
+
+def print_record(who: str, record: "Record") -> None:
+    click.echo(f"{printable(who)}, edition {record.slot}: {_state(record)}")
+    sent = [
+        (s.rank, s.kind, printable(s.title), f"{s.match:.0f}", _why_sent(s.terms, s.note, s.dropped))
+        for s in record.sent
+    ]
+    if sent:
+        print_table("Sent, and why", ("", "kind", "title", "match", "why"), sent, right=(0, 3))
+    left = [(o.kind, printable(o.title), f"{o.match:.0f}", _why_left(o.reason, o.because_of)) for o in record.left]
+    if left:
+        print_table("Fitted and not sent, and why", ("kind", "title", "match", "why"), left, right=(2,))
+    rest = record.to_choose_from - len(sent) - len(left) - record.below_threshold
+    if record.threshold is not None:
+        click.echo(
+            f"{record.below_threshold} of {record.to_choose_from} items were below the threshold of {record.threshold:.0f}"
+            + (f", {rest} were not for them, muted or sent before" if rest > 0 else "")
+        )
+
+
+def _state(record: "Record") -> str:
+    if record.state != "composed":
+        return f"no digest: {WORDS.get(record.reason, record.reason.replace('_', ' '))}"
+    why = f" ({printable(record.delivery_reason)})" if record.delivery_reason else ""
+    return f"a digest of {len(record.sent)} items, {record.delivery.replace('_', ' ')}{why}"
+
+
+def _why_sent(terms: list[Any], note: str, dropped: str) -> str:
+    words = "; ".join(f"{SOURCES.get(source, source)} {printable(term)}" for term, _, source in terms)
+    return "; ".join(filter(None, (DROPPED.get(dropped, dropped), NOTES.get(note, note), words)))
+
+
+def _why_left(reason: str, because_of: str) -> str:
+    words = LEFT.get(reason, reason.replace("_", " "))
+    return f"{words} “{printable(because_of)}”" if because_of else words
