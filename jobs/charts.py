@@ -57,20 +57,25 @@ class Chart:
             yield part
 
     def ticks(self) -> list[float]:
-        return [x for x in range(0, 101, 10) if self.xs[0] <= x <= self.xs[-1]]
+        """Every tenth, or every one on a short scale."""
+        step = 10 if self.xs[-1] - self.xs[0] > 20 else 1
+        return [x for x in range(0, int(self.xs[-1]) + 1, step) if x >= self.xs[0]]
 
 
 def _y(percent: float) -> float:
     return FLOOR - (FLOOR - TOP) * percent / 100
 
 
-def svg(chart: Chart) -> str:
-    """A picture that stands alone or inside a page, follows the reader's choice of light or dark, and reads itself out."""
+def svg(chart: Chart, name: str = "chart") -> str:
+    """A picture that stands alone or inside a page, follows the reader's choice of light or dark, and reads itself out.
+
+    `name` begins the ids in it: no two pictures of one page may have the same.
+    """
     summary = "; ".join(f"{line.name}: {_spoken(chart, line)}" for line in chart.lines)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="0 0 {WIDTH} {chart.height}" role="img" '
-        f'aria-labelledby="chart-title chart-summary"><title id="chart-title">{escape(chart.title)}</title>'
-        f'<desc id="chart-summary">{escape(summary)}</desc><style>{_style()}</style>',
+        f'aria-labelledby="{name}-title {name}-summary"><title id="{name}-title">{escape(chart.title)}</title>'
+        f'<desc id="{name}-summary">{escape(summary)}</desc><style>{_style()}</style>',
         f'<rect class="paper" width="{WIDTH}" height="{chart.height}"/>',
         *(_grid_row(percent) for percent in range(0, 101, 25)),
         *(_text(chart.x(tick), FLOOR + 14, f"{tick:g}", "middle") for tick in chart.ticks()),

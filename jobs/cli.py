@@ -28,6 +28,7 @@ COMMANDS = {
     "status": ("jobs.status", "status", "Show editions, their counts and the outbox."),
     "dkim": ("jobs.dkim", "dkim", "Make, show and check the keys that sign the mails."),
     "doctor": ("jobs.doctor", "doctor", "Check configuration, database, templates and mail server; say what to do."),
+    "simulate": ("jobs.simulate", "simulate", "Run a year of a made-up network in minutes, policy beside policy."),
     "evaluate": ("jobs.evaluate", "evaluate", "Measure matching and selection on a labelled corpus."),
 }
 
