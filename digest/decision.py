@@ -282,7 +282,7 @@ def _shortfalls(pool: Pool, found: Allocation, limits: Limits) -> list[Shortfall
 
 def _cause(seen: list[int], got: int, most: int) -> Cause:
     """The one thing that stands in the way of most members; see SEEN."""
-    eligible, had_it, muted, over_budget, in_reach = seen
+    eligible, had_it, muted, over_budget, in_reach, _fitting = seen
     if most <= got:
         return "reach_limit"
     if not eligible:

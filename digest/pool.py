@@ -18,9 +18,10 @@ Ints = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 
-SEEN = ("eligible", "had_it", "muted", "over_budget", "in_reach")
+SEEN = ("eligible", "had_it", "muted", "over_budget", "in_reach", "fitting")
 """What is counted of the members considered for an item that has a reach to get: who may receive it at all; of these who had it
-before, who muted it, and of the others whose budget is used up, and who fits it at or above the floor and has room."""
+before, who muted it, and of the others whose budget is used up, who fits it at or above the floor and has room, and who fits it
+with or without room."""
 _MUTED = (Block.MUTED_KIND, Block.MUTED_TOPIC, Block.MUTED_POSTER)
 _NEVER = (Block.NOT_ELIGIBLE, Block.LANGUAGE, Block.OWN)
 
@@ -185,4 +186,5 @@ def _seen(pool: Pool, blocked: Codes, needed: Bools) -> npt.NDArray[np.int64]:
     seen[columns, 2] = np.isin(codes, _MUTED).sum(axis=0)
     seen[columns, 3] = (free & ~room[:, None]).sum(axis=0)
     seen[:, 4] = np.bincount(pool.item[reached], minlength=len(seen)) * needed
+    seen[:, 5] = np.bincount(pool.item[pool.code == Block.NONE], minlength=len(seen)) * needed
     return seen

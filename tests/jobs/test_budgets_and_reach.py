@@ -81,6 +81,20 @@ def test_a_reach_that_cannot_be_had_is_told_with_its_cause(
     assert short["help"]
 
 
+def test_who_fits_is_counted_with_and_without_room(community: Community) -> None:
+    for n in range(3):
+        community.join(f"full{n}", asks_per_month=0)
+    community.join("free")
+    community.join("mute", muted_kinds=("request",))
+    community.join("ringer", profile=Profile(stated="bell ringing in country churches", languages=("en",)))
+    community.post("ask", reach_needed=5)
+    community.compose(matching={"floor": 0.5})
+    with community.database.reading() as connection:
+        (short,) = editions.shortfalls(connection, 1)
+    found = {name: short.counts[name] for name in ("eligible", "muted", "over_budget", "in_reach", "fitting")}
+    assert found == {"eligible": 6, "muted": 1, "over_budget": 3, "in_reach": 1, "fitting": 4}
+
+
 def test_a_reach_larger_than_everybody_eligible_takes_them_all_and_says_so(community: Community) -> None:
     for n in range(3):
         community.join(f"m{n}")
