@@ -408,18 +408,20 @@ def carried_pairs(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Pairs (member key, item key) that were carried over, and those that found no room the second time either: each of shape
     (n, 2), for members in the closed range."""
+    these = EDITION_ITEM.c.item_id.in_(bindparam("items", expanding=True, literal_execute=True))
     query = (
-        select(DIGEST.c.member_id, LEFT_OUT.c.item_id, LEFT_OUT.c.reason)
+        select(DIGEST.c.member_id, LEFT_OUT.c.item_id, LEFT_OUT.c.reason == "carried_over")
         .join_from(DIGEST, LEFT_OUT, LEFT_OUT.c.digest_id == DIGEST.c.id)
+        .where(DIGEST.c.edition_id.in_(select(EDITION_ITEM.c.edition_id).where(these)))
         .where(DIGEST.c.member_id.between(first_member, last_member))
-        .where(LEFT_OUT.c.item_id.in_(bindparam("items", expanding=True, literal_execute=True)))
         .where(LEFT_OUT.c.reason.in_(("carried_over", *NO_ROOM)))
     )
     rows = connection.execute(query, {"items": list(items)}).all() if items else []
-    carried = [(row[0], row[1]) for row in rows if row[2] == "carried_over"]
-    spent = [(row[0], row[1]) for row in rows if row[2] != "carried_over"]
-    first, second = (np.array(pairs, dtype=np.int64).reshape(-1, 2) for pairs in (carried, spent))
-    return first, second
+    found = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 3)
+    # Not in the statement: SQLite would look up each item of the list for each digest.
+    found = found[np.isin(found[:, 1], items)]
+    carried = found[:, 2] == 1
+    return found[carried, :2], found[~carried, :2]
 
 
 _OF_MEMBER = [name for name in PlannedDigest.__slots__ if name in MEMBER.c]
