@@ -1,8 +1,9 @@
 """Matching and selection measured on a labelled corpus, by the production functions, all members at once.
 
 The space is fitted once, on the archive before the first calibration round, as a network would that refits rarely: later rounds
-are never looked at before they are due. On the test rounds the match is calibrated on the calibration rounds; on those
-themselves (`dev`) it is the shipped prior. Measures are those of TREC's filtering and real-time summarisation tracks.
+are never looked at before they are due. On the test rounds the match is calibrated on the calibration rounds, for the network
+and for each member; on those themselves (`dev`) it is the shipped prior. Measures are those of TREC's
+filtering and real-time summarisation tracks.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ import scipy.sparse as sp
 
 from bench.corpora import Corpus, Record, read_corpus
 from bench.relevance import item_of
-from digest.calibration import DEFAULT, Background, Example, calibrate, default_threshold
+from digest.calibration import DEFAULT, Background, Judged, calibrate, default_threshold
 from digest.learning import Feedback, effective_profiles
 from digest.matching import TfidfMatcher
 from digest.selection import select
@@ -101,10 +102,14 @@ class Stage:
         """Measures with k likes, and the run's lines."""
         corpus = self.corpus
         profiles, background = self._profiles(k)
-        calibration = calibrate(self._examples(profiles, background)) if split == "test" else DEFAULT
+        calibration, effects = DEFAULT, None
+        if split == "test":
+            judged = self._judged(profiles, background)
+            calibration = calibrate(judged)
+            effects = calibration.effects(judged)
         items = corpus.items_of(corpus.test_rounds if split == "test" else corpus.calibration_rounds)
         scores, grades = self._scores(profiles, items), self._grades(items)
-        match = calibration.match(sp.csr_matrix(scores), background).toarray()
+        match = calibration.match(sp.csr_matrix(scores), background, effects).toarray()
         rounds = [
             np.flatnonzero(np.array([item["round"] == n for item in items]))
             for n in sorted({i["round"] for i in items})
@@ -115,21 +120,20 @@ class Stage:
         error = calibration_error(match.ravel() / 100.0, grades.ravel() > 0)
         return tally.measures(k, error), list(self._run(k, scores, items, rounds))
 
-    def examples(self, k: int) -> list[Example]:
+    def judged(self, k: int) -> Judged:
         """The calibration rounds' judged pairs, with k likes."""
-        profiles, background = self._profiles(k)
-        return self._examples(profiles, background)
+        return self._judged(*self._profiles(k))
 
     def _profiles(self, k: int) -> tuple[Rows, Background]:
         feedback = Feedback(self._weights("liked", k), self._weights("disliked", k))
         profiles = effective_profiles(self.space, self.interests, self.past, feedback)
-        return profiles, Background.of(self.matcher, profiles, self.past, feedback)
+        return profiles, Background.of(self.matcher, profiles, self.past)
 
-    def _examples(self, profiles: Rows, background: Background) -> list[Example]:
+    def _judged(self, profiles: Rows, background: Background) -> Judged:
         items = self.corpus.items_of(self.corpus.calibration_rounds)
         scores, grades = sp.csr_matrix(self._scores(profiles, items)), self._grades(items)
         row = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
-        return [Example(scores, grades[row, scores.indices], background)]
+        return Judged.of(scores, grades[row, scores.indices] > 0, background)
 
     def _scores(self, profiles: Rows, items: Sequence[Record]) -> Floats:
         return np.vstack(list(self.matcher.blocks(profiles, self._rows(items))))

@@ -1,21 +1,28 @@
 """Learns the shipped prior of the match from labelled corpora: `python -m bench.prior DIR...` prints it."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from bench.corpora import read_corpus
 from bench.evaluation import LIKES, Stage
-from digest.calibration import Calibration, calibrate
-
-START = Calibration(cold=(-7.0, 8.0, 1.0, 0.0, 0.0, 0.0), warm=(-6.0, 5.0, 0.8, 1.2, 0.4, 0.0))
+from digest.calibration import CAUTION, DEFAULT, Judged, pooled
 
 
 def main(folders: list[str]) -> None:
-    """Prints the calibration learnt from the calibration rounds of all folders, at every number of likes."""
-    stages = [Stage(read_corpus(Path(folder))) for folder in folders]
-    examples = [example for stage in stages for k in LIKES for example in stage.examples(k)]
-    learnt = calibrate(examples, prior=START, strength=0.1)
-    sys.stdout.write(f"cold={learnt.cold}\nwarm={learnt.warm}\n")
+    """Prints the weights learnt from the calibration rounds of all folders at every number of likes, less `CAUTION`.
+
+    Every folder weighs the same, whatever its size.
+    """
+    parts: list[Judged] = []
+    for folder in folders:
+        stage = Stage(read_corpus(Path(folder)))
+        judged = Judged.joined([stage.judged(k) for k in LIKES]).telling()
+        parts.append(replace(judged, weight=np.full(len(judged.member), 100_000 / len(judged.member))))
+    first, *others = pooled(Judged.joined(parts), DEFAULT).weights
+    sys.stdout.write(f"weights=({first:.4f} - CAUTION, {', '.join(f'{w:.4f}' for w in others)}), CAUTION = {CAUTION}\n")
 
 
 if __name__ == "__main__":

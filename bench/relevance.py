@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from digest.calibration import DEFAULT, Background, Example, calibrate, default_threshold
+from digest.calibration import DEFAULT, Background, Effects, Judged, calibrate, default_threshold
 from digest.items import Item
 from digest.learning import Feedback, effective_profiles
 from digest.matching import TfidfMatcher
@@ -35,6 +35,7 @@ class GermaneMatcher:
         self.row = {record["id"]: number for number, record in enumerate(archive)}
         self.matcher = TfidfMatcher(self.space.n_terms, most=0)
         self.calibration = DEFAULT
+        self.effects: dict[str, Effects] = {}
         self.backgrounds: dict[tuple[str, int], Background] = {}
         self.seen: tuple[Any, sp.csr_matrix] | None = None
 
@@ -42,31 +43,30 @@ class GermaneMatcher:
         by_member: dict[str, list[tuple[Mapping[str, Any], Any, Any, Any]]] = {}
         for example in examples:
             by_member.setdefault(example[0]["id"], []).append(example)
-        learnt = []
-        for rounds in by_member.values():
-            scores, grades = (np.concatenate([example[part] for example in rounds]) for part in (2, 3))
-            learnt.append(self.example(rounds[0][0], scores, grades))
-        self.calibration = calibrate(learnt)
+        judged = {name: self.judged(rounds[0][0], rounds) for name, rounds in by_member.items()}
+        self.calibration = calibrate(Judged.joined(list(judged.values()))) if judged else DEFAULT
+        self.effects = {name: self.calibration.effects(one) for name, one in judged.items()}
 
-    def example(self, member: Mapping[str, Any], scores: Any, grades: Any) -> Example:
-        """Judged scores of one member, to calibrate on."""
+    def judged(self, member: Mapping[str, Any], rounds: Sequence[tuple[Any, Any, Any, Any]]) -> Judged:
+        """What one member judged in some rounds."""
+        scores, grades = (np.concatenate([one[part] for one in rounds]) for part in (2, 3))
         rows = sp.csr_matrix(np.asarray(scores)[None, :])
-        return Example(rows, np.asarray(grades)[rows.indices], self._background(member))
+        return Judged.of(rows, np.asarray(grades)[rows.indices] > 0, self._background(member))
 
     def select(self, member: Mapping[str, Any], items: Sequence[Mapping[str, Any]], scores: Any, cap: int) -> list[int]:
-        match = self.calibration.match(sp.csr_matrix(np.asarray(scores)[None, :]), self._background(member))
+        rows = sp.csr_matrix(np.asarray(scores)[None, :])
+        match = self.calibration.match(rows, self._background(member), self.effects.get(member["id"]))
         return [int(item) for item in select(match, None, default_threshold(UTILITY), cap).item]
 
-    def _profile(self, member: Mapping[str, Any]) -> tuple[sp.csr_matrix, Feedback]:
+    def _profile(self, member: Mapping[str, Any]) -> sp.csr_matrix:
         interests = self.space.interests([Profile(stated=member["interest"])])
         feedback = Feedback(self._weights(member["liked"]), self._weights(member["disliked"]))
-        return effective_profiles(self.space, interests, self.past, feedback), feedback
+        return effective_profiles(self.space, interests, self.past, feedback)
 
     def _background(self, member: Mapping[str, Any]) -> Background:
         key = (member["id"], len(member["liked"]))
         if key not in self.backgrounds:
-            profile, feedback = self._profile(member)
-            self.backgrounds[key] = Background.of(self.matcher, profile, self.past, feedback)
+            self.backgrounds[key] = Background.of(self.matcher, self._profile(member), self.past)
         return self.backgrounds[key]
 
     def _weights(self, records: Sequence[Mapping[str, Any]]) -> sp.csr_matrix:
@@ -75,7 +75,7 @@ class GermaneMatcher:
         return sp.csr_matrix((ones, ([0] * len(columns), columns)), shape=(1, self.past.shape[0]))
 
     def score(self, member: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> Any:
-        return next(self.matcher.blocks(self._profile(member)[0], self._rows(items))).ravel()
+        return next(self.matcher.blocks(self._profile(member), self._rows(items))).ravel()
 
     def _rows(self, items: Sequence[Mapping[str, Any]]) -> sp.csr_matrix:
         if self.seen is None or self.seen[0] is not items:

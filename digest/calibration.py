@@ -1,23 +1,25 @@
 """Score to match: the same figure from 0 to 100 for every member, kind and week.
 
 A score is first seen against the member's own background, the scores of past items: a narrow interest scores everything low, a
-broad one everything high. Then one logistic regression, the same for all members, turns it into the probability that the item is
-worth sending. It is monotone in the score; a member's own liking rate moves the whole scale.
+broad one everything high. One logistic regression, the same for all members, then turns it into the probability that the item is
+worth sending; what a member's own judged items showed moves it for that member. Networks differ, and so do their members: the
+weights are those of a hierarchical model (Gelman and Hill 2007, chapter 14), held to what is usual by as much as they usually
+differ. So a network, or a member, that has said little is taken for a usual one, and one that has said much for what it is.
+A higher score always has a higher match.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from digest.learning import Feedback
 from digest.matching import Matcher, TfidfMatcher
 
 Rows = sp.csr_matrix
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 USUAL_MEAN = 0.01
 USUAL_DEVIATION = 0.03
@@ -26,11 +28,18 @@ USUAL_WEIGHT = 20.0
 """Past items that the usual background weighs as much as."""
 SAMPLE = 2000
 """Past items, the newest, that a background is measured on."""
-STEP_PAIRS = 100
-"""Judged pairs in the topmost group of the isotonic correction; the next ones are twice as large each."""
-SLOPE = 0.01
-LEAST_LIKENESS = 0.05
-"""How far the liked items' mean score stands above the background's at the least."""
+CENTRE = 0.08
+"""The score about which a member's own line turns: where sending usually begins."""
+LEAST_TOLD = 0.5
+"""Deviations above the mean from which a judged score teaches anything: what lies lower is never sent."""
+NEWTON_STEPS = 20
+MEMBER_SPREAD = (2.0, 16.0)
+"""Standard deviations of members' intercept and slope within a network, as measured on the development corpora."""
+NETWORK_SPREAD = (1.5, 12.0, 1.5)
+"""Those of networks' weights."""
+LARGEST_LOGIT = 30.0
+RISE = 0.5
+"""Of the logit for each unit of score where nothing else makes it rise."""
 
 
 def default_threshold(utility: float) -> float:
@@ -40,55 +49,25 @@ def default_threshold(utility: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What is usual for each member: arrays of length n_members."""
+    """What is usual for each member: mean and deviation of their scores over past items, of shape (n_members,)."""
 
     mean: Floats
     deviation: Floats
-    liked: Floats
-    """Mean score of the items that the member liked; NaN without likes."""
-    rate: Floats
-    """Share of the items offered to the member that they liked, greater than 0; NaN without likes."""
-
-    likes: Floats
-    """Weight of all that the member liked."""
 
     @classmethod
-    def of(
-        cls, matcher: Matcher, profiles: Rows, past: Rows, feedback: Feedback | None = None, offered: Any = None
-    ) -> "Background":
-        """Measured on rows of past items, oldest first, of which `feedback` tells those that were liked.
+    def of(cls, matcher: Matcher, profiles: Rows, past: Rows) -> "Background":
+        """Measured on rows of past items, oldest first, of which the last `SAMPLE` count."""
+        n, past = profiles.shape[0], past[-SAMPLE:]
+        total, square = _sums(matcher, profiles, past) if past.shape[0] else (np.zeros(n), np.zeros(n))
+        items = past.shape[0] + USUAL_WEIGHT
+        mean = (total + USUAL_WEIGHT * USUAL_MEAN) / items
+        variance = (square + USUAL_WEIGHT * (USUAL_DEVIATION**2 + USUAL_MEAN**2)) / items - mean**2
+        return cls(mean, np.sqrt(np.maximum(variance, 1e-6)))
 
-        `offered` is how many items a member could have liked, one figure or one for each; where it is left out, all past
-        items from the first liked one on.
-        """
-        mean, deviation = _moments(matcher, profiles, past[-SAMPLE:])
-        n = profiles.shape[0]
-        if feedback is None or not past.shape[0]:
-            return cls(mean, deviation, np.full(n, np.nan), np.full(n, np.nan), np.zeros(n))
-        likes = np.asarray(feedback.liked.sum(axis=1), dtype=np.float64).ravel()
-        offered = past.shape[0] - _first_columns(feedback.liked) if offered is None else np.broadcast_to(offered, n)
-        least = np.maximum(likes, 1e-9)
-        liked = np.where(likes > 0, _paired_sum(feedback.liked, profiles, past) / least, np.nan)
-        rate = np.where(likes > 0, np.minimum(likes / np.maximum(offered, 1.0), 0.5), np.nan)
-        return cls(mean, deviation, liked, rate, likes)
-
-
-def _first_columns(rows: Rows) -> npt.NDArray[np.int64]:
-    """Of each row the first column that has an entry; 0 for an empty row."""
-    rows = rows.sorted_indices()
-    filled = np.diff(rows.indptr) > 0
-    first = np.zeros(rows.shape[0], dtype=np.int64)
-    first[filled] = rows.indices[rows.indptr[:-1][filled]]
-    return first
-
-
-def _moments(matcher: Matcher, profiles: Rows, past: Rows) -> tuple[Floats, Floats]:
-    n = profiles.shape[0]
-    total, square = _sums(matcher, profiles, past) if past.shape[0] else (np.zeros(n), np.zeros(n))
-    items = past.shape[0] + USUAL_WEIGHT
-    mean = (total + USUAL_WEIGHT * USUAL_MEAN) / items
-    variance = (square + USUAL_WEIGHT * (USUAL_DEVIATION**2 + USUAL_MEAN**2)) / items - mean**2
-    return mean, np.sqrt(np.maximum(variance, 1e-6))
+    @classmethod
+    def joined(cls, parts: Sequence["Background"]) -> "Background":
+        """Of one batch of members after the other."""
+        return cls(np.concatenate([part.mean for part in parts]), np.concatenate([part.deviation for part in parts]))
 
 
 def _sums(matcher: Matcher, profiles: Rows, past: Rows) -> tuple[Floats, Floats]:
@@ -100,61 +79,114 @@ def _sums(matcher: Matcher, profiles: Rows, past: Rows) -> tuple[Floats, Floats]
     total, square, start = np.zeros(profiles.shape[0]), np.zeros(profiles.shape[0]), 0
     for block in matcher.blocks(profiles, past):
         rows = slice(start, start + len(block))
-        total[rows], square[rows] = block.sum(axis=1), (block**2).sum(axis=1)
+        total[rows], square[rows] = block.sum(axis=1), np.einsum("ij,ij->i", block, block)
         start = rows.stop
     return total, square
 
 
-def _paired_sum(weights: Rows, profiles: Rows, past: Rows) -> Floats:
-    """For each member the weighted sum of their scores with the items that have a weight."""
-    liked_sum = weights @ past
-    return np.asarray(liked_sum.multiply(profiles).sum(axis=1), dtype=np.float64).ravel()
+FEATURES = ("score", "log standardised")
+"""What a logit is made of, beside an intercept. Both rise with the score."""
 
 
-FEATURES = ("root score", "log standardised", "liking", "log rate", "log likes")
-MONOTONE = (True, True, True, False, False)
-"""Features that rise with the score: their weights are never below 0."""
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """By how much each member differs from what is usual in the network: arrays of shape (n_members,).
+
+    Their logit is higher by `intercept` at the score `CENTRE`, and by `slope` more for each unit of score above it.
+    """
+
+    intercept: Floats
+    slope: Floats
+
+    @classmethod
+    def none(cls, n_members: int) -> "Effects":
+        """Of members who have judged nothing."""
+        return cls(np.zeros(n_members), np.zeros(n_members))
 
 
-def _features(scores: Rows, background: Background) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Of every score: shape (n_scores, len(FEATURES)), and whether its member has feedback. What needs likes is 0 without."""
-    row = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
-    score = np.maximum(scores.data.astype(np.float64), 0.0)
-    mean, deviation = background.mean[row], background.deviation[row]
-    above = np.maximum(score - mean, 0.0)
-    warm = ~np.isnan(background.liked[row])
-    reach = np.maximum(np.nan_to_num(background.liked[row]) - mean, LEAST_LIKENESS)
-    columns = [
-        np.sqrt(score),
-        np.log1p(above / deviation),
-        np.where(warm, above / reach, 0.0),
-        np.where(warm, np.log(np.nan_to_num(background.rate[row], nan=1.0)), 0.0),
-        np.where(warm, np.log1p(background.likes[row]), 0.0),
-    ]
-    return np.stack(columns, axis=1), warm
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Judged pairs of a batch of members, as parallel arrays: the member's row, the score that the item had, whether it was good,
+    and how much the word weighs (1 for a plain one). `background` is that of the members.
+    """
+
+    member: Ints
+    score: Floats
+    good: npt.NDArray[np.bool_]
+    weight: Floats
+    background: Background
+
+    @classmethod
+    def of(cls, scores: Rows, good: npt.NDArray[np.bool_], background: Background) -> "Judged":
+        """Of a matrix of scores with a judgement for each entry, in the order of `scores.data`."""
+        member = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+        good = np.asarray(good, dtype=np.bool_)
+        return cls(member, scores.data.astype(np.float64), good, np.ones(len(good)), background)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Judged"]) -> "Judged":
+        """One batch of members after the other; there must be one."""
+        starts = np.cumsum([0, *(len(part.background.mean) for part in parts)])[:-1]
+        return cls(
+            member=np.concatenate([part.member + start for part, start in zip(parts, starts, strict=True)]),
+            score=np.concatenate([part.score for part in parts]),
+            good=np.concatenate([part.good for part in parts]),
+            weight=np.concatenate([part.weight for part in parts]),
+            background=Background.joined([part.background for part in parts]),
+        )
+
+    @property
+    def n_members(self) -> int:
+        """Members of the batch, whether they judged anything or not."""
+        return len(self.background.mean)
+
+    def telling(self) -> "Judged":
+        """Without the pairs that lie so low that they would never be sent."""
+        above = self.score - self.background.mean[self.member]
+        kept = above >= LEAST_TOLD * self.background.deviation[self.member]
+        return Judged(self.member[kept], self.score[kept], self.good[kept], self.weight[kept], self.background)
+
+    @property
+    def design(self) -> Floats:
+        """An intercept and the FEATURES of each pair: shape (n_pairs, 3)."""
+        return _design(self.score, self.member, self.background)
+
+
+def _design(score: Floats, member: Ints, background: Background) -> Floats:
+    score = np.maximum(score.astype(np.float64), 0.0)
+    above = np.maximum(score - background.mean[member], 0.0)
+    return np.stack([np.ones(len(score)), score, np.log1p(above / background.deviation[member])], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Weights of the regression, an intercept before those of `FEATURES`: without feedback, and with it."""
+    """Weights of the regression: an intercept, then those of `FEATURES`."""
 
-    cold: tuple[float, ...]
-    warm: tuple[float, ...]
+    weights: tuple[float, float, float]
 
-    cold_steps: tuple[tuple[float, float], ...] = ()
-    """What the regression's logit turned out to mean where there was much feedback: pairs of logits, both rising."""
-    warm_steps: tuple[tuple[float, float], ...] = ()
-
-    def match(self, scores: Rows, background: Background) -> Rows:
+    def match(self, scores: Rows, background: Background, effects: Effects | None = None) -> Rows:
         """Matches, 0 to 100, in the places of the scores: float32 of shape (n_members, n_items)."""
         scores = scores.tocsr()
-        features, warm = _features(scores, background)
-        cold_logit = _corrected(_logit(self.cold, features), self.cold_steps)
-        warm_logit = _corrected(_logit(self.warm, features), self.warm_steps)
-        match = (100.0 / (1.0 + np.exp(-np.where(warm, warm_logit, cold_logit)))).astype(np.float32)
+        member = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+        effects = Effects.none(len(background.mean)) if effects is None else effects
+        low, high = (bound[member] for bound in self._rising(background, effects))
+        rising = np.clip(scores.data, low, high)
+        design = _design(rising, member, background)
+        logit = design @ np.asarray(self.weights) + effects.intercept[member]
+        logit += effects.slope[member] * (design[:, 1] - CENTRE) + RISE * (scores.data - rising)
+        match = (100.0 * _probability(logit)).astype(np.float32)
         return sp.csr_matrix((match, scores.indices, scores.indptr), shape=scores.shape)
 
-    def least_scores(self, match: npt.NDArray[np.floating] | float, background: Background) -> Floats:
+    def _rising(self, background: Background, effects: Effects) -> tuple[Floats, Floats]:
+        """The scores between which each member's logit rises; outside, it only keeps the order of the scores."""
+        fall = -(self.weights[1] + effects.slope)
+        mean = np.maximum(background.mean, 0.0)
+        turn = background.mean - background.deviation + self.weights[2] / np.maximum(fall, 1e-9)
+        return np.where(fall > 0, mean, 0.0), np.where(fall > 0, np.maximum(turn, mean), np.inf)
+
+    def least_scores(
+        self, match: npt.NDArray[np.floating] | float, background: Background, effects: Effects | None = None
+    ) -> Floats:
         """For each member a score below which no match reaches `match`, one figure or one for each member: shape (n_members,).
 
         Found by halving, since the match rises with the score; within 2 ** -16 of the exact one, on the safe side.
@@ -164,104 +196,98 @@ class Calibration:
         for _ in range(16):
             middle = (low + high) / 2
             column = sp.csr_matrix((middle, np.zeros(n, dtype=np.int64), np.arange(n + 1)), shape=(n, 1))
-            reached = self.match(column, background).data >= match
+            reached = self.match(column, background, effects).data >= match
             low, high = np.where(reached, low, middle), np.where(reached, middle, high)
         return low
 
-
-def _logit(weights: Sequence[float], features: Floats) -> Floats:
-    return np.asarray(np.clip(weights[0] + features @ np.asarray(weights[1:]), -30.0, 30.0))
-
-
-def _corrected(logit: Floats, steps: Sequence[tuple[float, float]]) -> Floats:
-    """The logit through the steps. A slight slope of its own keeps a higher score's match higher."""
-    if not steps:
-        return logit
-    x, y = np.array(steps).T
-    return np.asarray(np.interp(logit, x, y) + SLOPE * (logit - np.clip(logit, x[0], x[-1])) + SLOPE * logit)
-
-
-# Learnt on the calibration rounds of the three development corpora (medical topics, news, mailing lists; 238,000 pairs) by
-# `python -m bench.prior DIR...`: what a match is before a network has feedback of its own.
-DEFAULT = Calibration(
-    cold=(-7.120401, 18.1531, 0.290816, 0.0, 0.0, 0.0),
-    warm=(-3.920342, 10.417536, 1.970624, 0.0, 0.848687, 0.038302),
-)
+    def effects(self, judged: Judged) -> Effects:
+        """What the members' own judged pairs say of them beside these weights: the most probable values (Newton's method)."""
+        judged = judged.telling()
+        turn, usual = judged.score - CENTRE, judged.design @ np.asarray(self.weights)
+        intercept, slope = np.zeros(judged.n_members), np.zeros(judged.n_members)
+        for _ in range(NEWTON_STEPS):
+            step = _newton(judged, usual, turn, intercept, slope)
+            intercept = np.clip(intercept - np.clip(step[0], -2.0, 2.0), -8.0, 8.0)
+            slope = slope - np.clip(step[1], -20.0, 20.0)
+        return Effects(intercept, slope)
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Judged pairs: `labels` has the scores' shape and entries, above 0 where an item was good."""
-
-    scores: Rows
-    labels: Floats
-    """Of length scores.nnz, in the order of `scores.data`."""
-    background: Background
+def _probability(logit: Floats) -> Floats:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT))))
 
 
-def calibrate(examples: Sequence[Example], prior: Calibration = DEFAULT, strength: float = 5.0) -> Calibration:
-    """Learns from judged pairs, held to the prior by as much as `strength` (of a ridge in standardised features).
+def _newton(judged: Judged, usual: Floats, turn: Floats, intercept: Floats, slope: Floats) -> tuple[Floats, Floats]:
+    """The step of Newton's method for every member's intercept and slope at once."""
+    member, n = judged.member, judged.n_members
+    probability = _probability(usual + intercept[member] + slope[member] * turn)
+    away = judged.weight * (probability - judged.good)
+    curve = judged.weight * probability * (1.0 - probability)
+    least = 1.0 / np.square(MEMBER_SPREAD)
+    first = np.bincount(member, away, n) + least[0] * intercept
+    second = np.bincount(member, away * turn, n) + least[1] * slope
+    a = np.bincount(member, curve, n) + least[0]
+    b = np.bincount(member, curve * turn, n)
+    c = np.bincount(member, curve * turn**2, n) + least[1]
+    determinant = a * c - b * b
+    return (c * first - b * second) / determinant, (a * second - b * first) / determinant
 
-    Weights for members without feedback are learnt from such members, the others from the others; without examples of a kind,
-    the prior's stay.
+
+# Learnt on the calibration rounds of the three development corpora (medical topics, news, mailing lists), each of the same
+# weight, by `python -m bench.prior DIR...`, less CAUTION.
+CAUTION = 1.0
+"""By how much the intercept is lower than that while a network has no feedback: one where relevance is hard to tell, such as the
+mailing lists, loses more by what is sent in vain than another gains by what is sent besides."""
+DEFAULT = Calibration(weights=(-4.74 - CAUTION, 17.3, 1.23))
+
+
+def calibrate(judged: Judged, prior: Calibration = DEFAULT) -> Calibration:
+    """The network's weights, learnt from what its members judged: the most probable ones together with their members' effects.
+
+    Held to the prior by `NETWORK_SPREAD`; without judged pairs it stays.
     """
-    if not examples:
-        return prior
-    seen = [_features(example.scores, example.background) for example in examples]
-    features, warm = (np.concatenate(parts) for parts in zip(*seen, strict=True))
-    good = np.concatenate([example.labels for example in examples]) > 0
-    cold_weights = _learn(features[~warm], good[~warm], prior.cold, strength)
-    warm_weights = _learn(features[warm], good[warm], prior.warm, strength)
-    return Calibration(
-        cold=cold_weights,
-        warm=warm_weights,
-        cold_steps=_steps(_logit(cold_weights, features[~warm]), good[~warm]),
-        warm_steps=_steps(_logit(warm_weights, features[warm]), good[warm]),
-    )
+    return _learnt(judged.telling(), prior, MEMBER_SPREAD)
 
 
-def _steps(logit: Floats, good: npt.NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
-    """Isotonic regression of what happened on the logit, in groups that grow from the top down, where decisions are made."""
-    ends = [end for power in range(1, 24) if (end := STEP_PAIRS * (2**power - 1)) <= len(logit)]
-    if len(ends) < 3:
-        return ()
-    from sklearn.isotonic import isotonic_regression
-
-    order = np.argsort(-logit, kind="stable")
-    groups = [order[start:end] for start, end in zip([0, *ends], [*ends, len(logit)], strict=False) if end > start][
-        ::-1
-    ]
-    x = np.array([logit[group].mean() for group in groups])
-    size = np.array([len(group) for group in groups], dtype=np.float64)
-    expected = np.array([(1.0 / (1.0 + np.exp(-logit[group]))).mean() for group in groups])
-    # One pair's worth of what was expected keeps a group without any good item above 0.
-    share = (np.array([good[group].sum() for group in groups]) + expected) / (size + 1.0)
-    y = isotonic_regression(share, sample_weight=size)
-    kept = np.concatenate([[True], np.diff(x) > 1e-6])
-    return tuple(
-        (round(float(a), 6), round(float(np.log(b / (1 - b))), 6)) for a, b in zip(x[kept], y[kept], strict=True)
-    )
+def pooled(judged: Judged, prior: Calibration = DEFAULT) -> Calibration:
+    """The weights where members are taken to be alike, as if they were one: what to expect of those who have judged nothing."""
+    return _learnt(judged.telling(), prior, (1e-6, 1e-6))
 
 
-def _learn(
-    features: Floats, good: npt.NDArray[np.bool_], prior: tuple[float, ...], strength: float
-) -> tuple[float, ...]:
-    """Logistic regression with a normal prior around `prior`, weights of monotone features at least 0 (L-BFGS-B)."""
-    if not good.any() or good.all():
+def _learnt(judged: Judged, prior: Calibration, spread: tuple[float, float]) -> Calibration:
+    if not len(judged.member):
         return prior
     from scipy.optimize import minimize
 
-    scale = np.concatenate([[1.0], features.std(axis=0)])
-    scale[scale < 1e-9] = 1.0
-    design = np.concatenate([np.ones((len(features), 1)), features], axis=1) / scale
-    centre, label = np.asarray(prior) * scale, good.astype(np.float64)
+    fit = _Fit(judged, np.asarray(prior.weights), np.asarray(spread))
+    start = np.zeros(len(prior.weights) + 2 * fit.n_members)
+    found = minimize(fit.loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300})
+    first, second, third = (round(float(weight), 6) for weight in fit.weights(found.x))
+    return Calibration((first, second, max(third, 0.0)))
 
-    def loss(weights: Floats) -> tuple[float, Floats]:
-        logit = design @ weights
-        away = weights - centre
-        gradient = design.T @ (1.0 / (1.0 + np.exp(-np.clip(logit, -30, 30))) - label) + strength * away
-        return float(np.logaddexp(0.0, logit).sum() - label @ logit + strength * away @ away / 2), gradient
 
-    bounds = [(None, None), *((0.0, None) if monotone else (None, None) for monotone in MONOTONE)]
-    found = minimize(loss, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500})
-    return tuple(round(float(weight), 6) for weight in found.x / scale)
+class _Fit:
+    """Minus the log of the posterior density, up to a constant, in parameters that are standard normal a priori: those of the
+    network, then the members' intercepts, then their slopes."""
+
+    def __init__(self, judged: Judged, prior: Floats, spread: Floats) -> None:
+        speaking, self.member = np.unique(judged.member, return_inverse=True)
+        self.n_members, self.prior, self.spread = len(speaking), prior, spread
+        self.good, self.weight = judged.good.astype(np.float64), judged.weight
+        self.design, self.turn = judged.design, judged.score - CENTRE
+
+    def weights(self, parameters: Floats) -> Floats:
+        """Those of the network."""
+        return np.asarray(self.prior + np.asarray(NETWORK_SPREAD) * parameters[: len(self.prior)])
+
+    def loss(self, parameters: Floats) -> tuple[float, Floats]:
+        """The loss and its gradient."""
+        intercept, slope = parameters[len(self.prior) :].reshape(2, self.n_members) * self.spread[:, None]
+        logit = self.design @ self.weights(parameters) + intercept[self.member] + slope[self.member] * self.turn
+        lost = self.weight @ (np.logaddexp(0.0, logit) - self.good * logit) + parameters @ parameters / 2
+        away = self.weight * (_probability(logit) - self.good)
+        gradient = [
+            self.design.T @ away * NETWORK_SPREAD,
+            np.bincount(self.member, away, self.n_members) * self.spread[0],
+            np.bincount(self.member, away * self.turn, self.n_members) * self.spread[1],
+        ]
+        return float(lost), np.concatenate(gradient) + parameters

@@ -110,8 +110,6 @@ class Edition:
         """(scores 0 to 1, matches 0 to 100), both of shape (n_members, n_items); pairs that surely stay under a match of
         `least` may be left out."""
         matcher = self.matcher or TfidfMatcher(self.space.n_terms, most=0)
-        # The background is not told of likes: it would take an item that nobody spoke of for one that was turned down, and
-        # members speak of few. A first "more like this" would then halve what reaches them.
         background = Background.of(matcher, wants.rows, self.past)
         least_scores = self.calibration.least_scores(least, background) if least > 0 else 0.0
         scores = matcher.score(wants.rows, self.rows, least_scores)

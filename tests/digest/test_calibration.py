@@ -4,33 +4,43 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.calibration import DEFAULT, Background, Calibration, Example, calibrate, default_threshold
-from digest.learning import Feedback
+from bench.evaluation import calibration_error
+from digest.calibration import (
+    CENTRE,
+    DEFAULT,
+    Background,
+    Calibration,
+    Effects,
+    Judged,
+    calibrate,
+    default_threshold,
+    pooled,
+)
 from digest.matching import TfidfMatcher
 
 
-def a_background(n: int = 1, likes: float = 0.0, mean: float = 0.02, deviation: float = 0.03) -> Background:
-    known = likes > 0
-    return Background(
-        mean=np.full(n, mean),
-        deviation=np.full(n, deviation),
-        liked=np.full(n, 0.3 if known else np.nan),
-        rate=np.full(n, 0.02 if known else np.nan),
-        likes=np.full(n, likes),
-    )
+def a_background(n: int = 1, mean: float = 0.02, deviation: float = 0.03) -> Background:
+    return Background(np.full(n, mean), np.full(n, deviation))
 
 
-def match(calibration: Calibration, scores: list[float], background: Background) -> np.ndarray:
+def match(
+    scores: list[float], calibration: Calibration = DEFAULT, effects: Effects | None = None, mean: float = 0.02
+) -> np.ndarray:
     row = sp.csr_matrix((scores, ([0] * len(scores), range(len(scores)))), shape=(1, len(scores)))
-    return calibration.match(row, background).data
+    return calibration.match(row, a_background(mean=mean), effects).data
 
 
-def an_example(seed: int, likes: float = 0.0, n: int = 40) -> Example:
-    """Members and items where the chance to be good rises with the score."""
+def an_effect(intercept: float = 0.0, slope: float = 0.0) -> Effects:
+    return Effects(np.array([intercept]), np.array([slope]))
+
+
+def judged_ones(seed: int, n: int = 40, shift: float = 0.0, items: int = 200) -> Judged:
+    """Members and items where the chance to be good rises with the score; members differ by `shift` up or down in turn."""
     rng = np.random.default_rng(seed)
-    scores = rng.beta(1, 8, (n, 200))
-    good = rng.random(scores.shape) < 1 / (1 + np.exp(6 - 14 * scores))
-    return Example(sp.csr_matrix(scores), good.ravel().astype(float), a_background(n, likes))
+    scores = rng.beta(1, 8, (n, items))
+    own = np.where(np.arange(n) % 2, shift, -shift)[:, None]
+    good = rng.random(scores.shape) < 1 / (1 + np.exp(6 - 14 * scores - own))
+    return Judged.of(sp.csr_matrix(scores), good.ravel(), a_background(n))
 
 
 def test_the_threshold_is_where_sending_pays() -> None:
@@ -38,59 +48,117 @@ def test_the_threshold_is_where_sending_pays() -> None:
     assert default_threshold(1.0) == 50.0
 
 
-@pytest.mark.parametrize("likes", [0.0, 1.0, 30.0])
-@pytest.mark.parametrize("learnt", [False, True])
-def test_a_higher_score_never_has_a_lower_match(likes: float, learnt: bool) -> None:
-    calibration = calibrate([an_example(1, likes)]) if learnt else DEFAULT
-    matches = match(calibration, np.linspace(0.001, 1, 500).tolist(), a_background(likes=likes))
-    assert (np.diff(matches) >= 0).all()
-    assert matches[-1] > matches[0]
+@given(
+    st.tuples(st.floats(-9, 3), st.floats(-20, 30), st.floats(0, 6)), st.floats(-8, 8), st.floats(-60, 60),
+    st.floats(-0.05, 0.3),
+)  # fmt: skip
+def test_a_higher_score_never_has_a_lower_match(
+    weights: tuple[float, float, float], intercept: float, slope: float, mean: float
+) -> None:
+    scores = np.linspace(0.001, 1, 300).tolist()
+    matches = match(scores, Calibration(weights), an_effect(intercept, slope), mean)
+    assert (np.diff(matches) >= -1e-4).all()
 
 
-@given(st.floats(0, 1), st.floats(-0.1, 0.5), st.floats(1e-3, 0.3), st.floats(0, 50))
-def test_a_match_is_a_figure_from_0_to_100(score: float, mean: float, deviation: float, likes: float) -> None:
-    (found,) = match(DEFAULT, [max(score, 1e-9)], a_background(likes=likes, mean=mean, deviation=deviation))
+def test_where_the_line_would_fall_the_match_keeps_the_order_of_the_scores() -> None:
+    matches = match([0.2, 0.3, 0.4, 0.6], Calibration((-5.0, 0.0, 2.0)), an_effect(1.0, -40.0))
+    assert (np.diff(matches) > 0).all()
+
+
+@given(st.floats(0, 1), st.floats(-0.1, 0.5), st.floats(-100, 100), st.floats(-1000, 1000))
+def test_a_match_is_a_figure_from_0_to_100(score: float, mean: float, intercept: float, slope: float) -> None:
+    (found,) = match([max(score, 1e-9)], DEFAULT, an_effect(intercept, slope), mean)
     assert 0 <= found <= 100
 
 
 def test_without_any_past_item_a_good_score_passes_and_a_poor_one_does_not() -> None:
     profiles = sp.csr_matrix(np.ones((1, 1), np.float32))
     background = Background.of(TfidfMatcher(1), profiles, sp.csr_matrix(np.zeros((0, 1), np.float32)))
-    poor, good = match(DEFAULT, [0.03, 0.5], background)
+    row = sp.csr_matrix(np.array([[0.03, 0.5]]))
+    poor, good = DEFAULT.match(row, background).data
     assert poor < default_threshold(2.0) < good
 
 
-def test_a_background_tells_likes_rate_and_score_of_what_was_liked() -> None:
-    past = sp.csr_matrix(np.array([[0.1], [0.2], [0.3], [0.4]], np.float32))
-    liked = sp.csr_matrix(np.array([[0, 1, 0, 1], [0, 0, 0, 0]], np.float32))
-    nothing = sp.csr_matrix(np.zeros((2, 4), np.float32))
-    background = Background.of(
-        TfidfMatcher(1), sp.csr_matrix(np.ones((2, 1), np.float32)), past, Feedback(liked, nothing)
-    )
-    assert background.liked[0] == pytest.approx(0.3)
-    assert background.rate[0] == 0.5
-    assert background.likes.tolist() == [2, 0]
-    assert np.isnan(background.liked[1])
+def test_a_background_is_the_mean_and_deviation_of_the_scores_of_past_items() -> None:
+    past = sp.csr_matrix(np.tile([[0.1], [0.3]], (1000, 1)).astype(np.float32))
+    background = Background.of(TfidfMatcher(1), sp.csr_matrix(np.ones((1, 1), np.float32)), past)
+    assert background.mean[0] == pytest.approx(0.2, abs=0.01)
+    assert background.deviation[0] == pytest.approx(0.1, abs=0.01)
 
 
-@pytest.mark.parametrize("likes", [0.0, 5.0])
-def test_after_feedback_the_match_is_a_probability(likes: float) -> None:
-    learnt = calibrate([an_example(seed, likes) for seed in range(5)])
-    fresh = an_example(99, likes)
-    said = learnt.match(fresh.scores, fresh.background).data / 100
-    for low, high in ((0.0, 0.1), (0.1, 0.4), (0.4, 1.0)):
-        inside = (said >= low) & (said < high)
-        assert said[inside].mean() == pytest.approx(fresh.labels[inside].mean(), abs=0.05)
+def test_the_least_score_is_where_the_match_is_reached() -> None:
+    background, effects = a_background(2), Effects(np.array([0.0, 2.0]), np.array([0.0, 10.0]))
+    least = DEFAULT.least_scores(33.0, background, effects)
+    reached = DEFAULT.match(sp.csr_matrix(least[:, None] + 2**-15), background, effects).data
+    assert reached == pytest.approx([33.0, 33.0], abs=0.2)
+    assert least[1] < least[0]
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.5])
+def test_after_feedback_the_match_is_a_probability(shift: float) -> None:
+    taught, fresh = judged_ones(1, shift=shift), judged_ones(2, shift=shift)
+    learnt = calibrate(taught)
+    scores = sp.csr_matrix((fresh.score, (fresh.member, np.tile(np.arange(200), 40))), shape=(40, 200))
+    said = learnt.match(scores, fresh.background, learnt.effects(taught)).data / 100
+    assert calibration_error(said, fresh.good) < 0.05
 
 
 def test_without_feedback_the_prior_stays() -> None:
-    assert calibrate([]) == DEFAULT
-    example = an_example(1)
-    nothing_good = Example(example.scores, np.zeros(example.scores.nnz), example.background)
-    assert calibrate([nothing_good]).warm == DEFAULT.warm
+    nothing = Judged.of(sp.csr_matrix((3, 4)), np.zeros(0, bool), a_background(3))
+    assert calibrate(nothing) == DEFAULT
+    assert DEFAULT.effects(nothing).intercept.tolist() == [0, 0, 0]
 
 
-def test_members_without_feedback_teach_nothing_about_those_with() -> None:
-    learnt = calibrate([an_example(1, likes=0.0)])
-    assert learnt.warm == DEFAULT.warm
-    assert learnt.cold != DEFAULT.cold
+def test_a_network_where_nothing_is_good_comes_to_send_nothing() -> None:
+    taught = judged_ones(1)
+    bad = Judged(taught.member, taught.score, np.zeros(len(taught.score), bool), taught.weight, taught.background)
+    learnt = calibrate(bad)
+    assert match([0.3], learnt)[0] < default_threshold(2.0) < match([0.3])[0]
+
+
+def test_a_member_who_likes_what_others_do_not_gets_higher_matches_and_nobody_else_does() -> None:
+    taught = judged_ones(1, shift=2.0)
+    effects = calibrate(taught).effects(taught)
+    assert effects.intercept[1::2].mean() > 0.5 > -0.5 > effects.intercept[0::2].mean()
+
+
+def test_one_word_moves_a_member_by_less_than_ten() -> None:
+    def moved(times: int) -> float:
+        one = Judged(
+            np.zeros(times, np.int64), np.full(times, 0.15), np.ones(times, bool), np.ones(times), a_background()
+        )
+        return float(match([0.15], DEFAULT, DEFAULT.effects(one))[0] - match([0.15])[0])
+
+    assert 0 < moved(1) < moved(10) < 100
+
+
+def test_words_that_contradict_each_other_leave_a_member_in_between() -> None:
+    both = Judged(
+        np.zeros(40, np.int64), np.full(40, 0.2), np.arange(40) % 2 == 0, np.ones(40), a_background()
+    )  # fmt: skip
+    (found,) = match([0.2], DEFAULT, DEFAULT.effects(both))
+    assert found == pytest.approx(50, abs=4)
+
+
+def test_a_word_of_little_weight_moves_little() -> None:
+    def moved(weight: float) -> float:
+        one = Judged(np.array([0]), np.array([0.2]), np.array([False]), np.array([weight]), a_background())
+        return float(DEFAULT.effects(one).intercept[0])
+
+    assert moved(1.0) < moved(0.25) < 0
+
+
+def test_what_would_never_be_sent_teaches_nothing() -> None:
+    low = Judged(np.array([0]), np.array([CENTRE / 4]), np.array([False]), np.ones(1), a_background())
+    assert calibrate(low) == DEFAULT
+
+
+def test_members_without_a_word_of_their_own_are_expected_to_be_like_the_others() -> None:
+    taught = judged_ones(3, shift=1.5)
+    near = np.abs(taught.score - 0.4) < 0.1
+    said = match(taught.score[near].tolist(), pooled(taught)) / 100
+    assert said.mean() == pytest.approx(taught.good[near].mean(), abs=0.05)
+
+
+def test_the_same_words_teach_the_same() -> None:
+    assert calibrate(judged_ones(7)) == calibrate(judged_ones(7))
