@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from digest.calibration import DEFAULT, Background, Calibration
+from digest.calibration import DEFAULT, Background, Calibration, Judged
 from digest.decision import NO_LIMIT, Decision, Look, Policy, Reach, Shape, Shortfall, decide, limits_of, topic_rows
 from digest.duplicates import Duplicates
 from digest.eligibility import Block, Codes, Members, blocks
-from digest.feedback import Rule, Said, shifts, weights
+from digest.feedback import Rule, Said, Told, shifts, weights
 from digest.interleaving import MATCHERS, NO_TEAM, Comparison, Draws, interleaved
 from digest.items import AUDIENCE_FACETS, Item, Topic
 from digest.learned import Learned, forgotten_rows, learned_terms
@@ -31,10 +31,12 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What a batch of members said about past items, and the learned terms that they (by row) want forgotten."""
+    """What a batch of members said about past items, the learned terms that they (by row) want forgotten, and what became of
+    what they were sent."""
 
     said: Said = field(default_factory=Said.nothing)
     forgotten: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    told: Told = field(default_factory=Told.nothing)
 
 
 NOTHING_HEARD = Heard()
@@ -49,6 +51,7 @@ class Wants:
     origins: Origins
     feedback: Feedback | None
     shifts: npt.NDArray[np.float64]
+    told: Told = field(default_factory=Told.nothing)
 
 
 @dataclass(frozen=True)
@@ -104,16 +107,33 @@ class Edition:
             origins=Origins(interests.sum(interests.rows), self.space.chosen_topics(profiles), learned),
             feedback=feedback,
             shifts=shifts(heard.said, n, self.rule),
+            told=heard.told,
         )
 
     def match(self, wants: Wants, least: float = 0.0) -> tuple[Rows, Rows]:
         """(scores 0 to 1, matches 0 to 100), both of shape (n_members, n_items); pairs that surely stay under a match of
         `least` may be left out."""
-        matcher = self.matcher or TfidfMatcher(self.space.n_terms, most=0)
-        background = Background.of(matcher, wants.rows, self.past)
-        least_scores = self.calibration.least_scores(least, background) if least > 0 else 0.0
-        scores = matcher.score(wants.rows, self.rows, least_scores)
-        return scores, self.calibration.match(scores, background)
+        judged = self.judged(wants)
+        effects, background = self.calibration.effects(judged), judged.background
+        least_scores = self.calibration.least_scores(least, background, effects) if least > 0 else 0.0
+        scores = self._matcher.score(wants.rows, self.rows, least_scores)
+        return scores, self.calibration.match(scores, background, effects)
+
+    def judged(self, wants: Wants) -> Judged:
+        """What members judged of the items they know, by the score that these had; the score that they have now where nobody
+        wrote that one down."""
+        told, rows = wants.told, wants.rows
+        known = np.flatnonzero(~np.isnan(told.score) | (told.item >= 0))
+        member, score = told.member[known], told.score[known].copy()
+        lacking = np.flatnonzero(np.isnan(score))
+        pairs = rows[member[lacking]].multiply(self.past[told.item[known][lacking]])
+        score[lacking] = np.asarray(pairs.sum(axis=1)).ravel()
+        background = Background.of(self._matcher, rows, self.past)
+        return Judged(member, score, told.good[known], told.weight[known], background)
+
+    @property
+    def _matcher(self) -> Matcher:
+        return self.matcher or TfidfMatcher(self.space.n_terms, most=0)
 
     @property
     def least_threshold(self) -> float:

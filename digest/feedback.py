@@ -16,6 +16,9 @@ Floats = npt.NDArray[np.float64]
 FADED = 1e-6
 """A word that weighs less than this is not heard any more."""
 
+PASSED_OVER = 0.25
+"""What it counts against an item that a member said nothing of it, but something of another one in the same digest."""
+
 _GOOD = np.isin(VERDICTS, ("more", "can_help"))
 _BAD = np.isin(VERDICTS, ("less",))
 _OPENED = VERDICTS.index("opened")
@@ -51,6 +54,26 @@ class Said:
     def nothing(cls) -> "Said":
         none = np.empty(0, dtype=np.int64)
         return cls(none, none, none, np.empty(0), np.empty(0, dtype=np.bool_))
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of pairs that were sent or judged by hand, of a batch of members: parallel arrays, to calibrate the match with.
+
+    `member` is the row; `item` the column among past items, -1 where it is not among them; `score` the one that the pair had when
+    it was sent, NaN where nobody wrote it down; `weight` is 1 for a word, less for an item passed over beside one.
+    """
+
+    member: Ints
+    item: Ints
+    score: Floats
+    good: npt.NDArray[np.bool_]
+    weight: Floats
+
+    @classmethod
+    def nothing(cls) -> "Told":
+        none = np.empty(0, dtype=np.int64)
+        return cls(none, none, np.empty(0), np.empty(0, dtype=np.bool_), np.empty(0))
 
 
 def decay(age_days: Floats, half_life_days: float) -> Floats:

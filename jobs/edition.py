@@ -14,13 +14,14 @@ import numpy.typing as npt
 from sqlalchemy import Connection
 
 from digest.budgets import Allowance, Bounds, Room, Wished, room
+from digest.calibration import Calibration, Judged, calibrate
 from digest.composition import NOTHING_HEARD, Batch, Composition, Heard, Wants, explained, gather
 from digest.composition import Edition as Fitted
 from digest.composition import decided as decide_all
 from digest.decision import NO_LIMIT, NO_ROOM, NOTES, Decision, Reach, Shape, Shortfall
 from digest.duplicates import Duplicates
 from digest.eligibility import Block
-from digest.feedback import Rule, Said
+from digest.feedback import PASSED_OVER, Rule, Said, Told
 from digest.interleaving import NO_TEAM, Comparison
 from digest.items import Item
 from digest.learned import Learned
@@ -37,7 +38,7 @@ from store import budgets, editions, feedback, items, suppression, topics
 from store.budgets import Account
 from store.database import StoreError
 from store.editions import Decided, Edition, PlannedDigest
-from store.feedback import Standing
+from store.feedback import Known, Standing
 from store.networks import Network
 
 Advance = Callable[[int], None]
@@ -103,7 +104,7 @@ def fit_edition(
     rows, past_rows = space.item_vectors(chosen), space.item_vectors(past)
     words = slice(0, space.first_topic)
     default, kinds = settings["threshold"], settings["kind_thresholds"]
-    return Fitted(
+    fitted = Fitted(
         items=chosen,
         topics=known,
         space=space,
@@ -125,6 +126,33 @@ def fit_edition(
         as_of=as_of,
         duplicates=Duplicates.among(chosen, rows[:, words], past, past_rows[:, words]),
     )
+    stored = settings.get("calibration")
+    return replace(
+        fitted, calibration=Calibration(tuple(stored)) if stored else _learnt(services, network, fitted, as_of)
+    )
+
+
+SPEAKERS = 5_000
+"""Members, those last heard of, from whose words a network's calibration is learnt."""
+
+
+def _learnt(services: Services, network: Network, fitted: Fitted, as_of: datetime) -> Calibration:
+    """What a match means in this network, by what had become of its digests at that moment."""
+    with services.database.reading() as connection:
+        speakers = set(feedback.speakers(connection, network.key, as_of, SPEAKERS))
+    judged, after = [], 0
+    while speakers:
+        with services.database.reading() as connection:
+            batch = editions.audience(connection, network.key, after, services.settings.digest.shard)
+            voices = listen(connection, batch[0].member_key, batch[-1].member_key, as_of) if batch else None
+        if not batch:
+            break
+        speaking = [member for member in batch if member.member_key in speakers]
+        if speaking:
+            profiles, wishes = zip(*((profile_of(m), preferences_of(m)) for m in speaking), strict=True)
+            judged.append(fitted.judged(fitted.wants(profiles, wishes, heard_of(speaking, fitted, voices))))
+        after = batch[-1].member_key
+    return calibrate(Judged.joined(judged)) if judged else fitted.calibration
 
 
 def _comparison(settings: dict[str, Any]) -> Comparison | None:
@@ -201,7 +229,8 @@ def _load_or_fit(services: Services, network: Network, edition: Edition, owner: 
     if model is None:
         with services.database.writing() as connection:
             editions.renew(connection, edition.key, owner, services.now(), services.settings.schedule.lease_s)
-            editions.save_model(connection, edition.key, fitted.space.to_bytes())
+            settings = edition.settings | {"calibration": list(fitted.calibration.weights)}
+            editions.save_model(connection, edition.key, fitted.space.to_bytes(), settings)
         fail_point("run.model_saved")
     return fitted
 
@@ -394,16 +423,21 @@ def stored_shortfall(fitted: Fitted, gathered: Gathered, short: Shortfall) -> ed
 
 @dataclass(frozen=True, slots=True)
 class Voices:
-    """What some members said about items, and which learned terms they want forgotten, by their keys."""
+    """What some members said about items, which learned terms they want forgotten, and what became of what they were sent, by
+    their keys."""
 
     standing: Standing
     forgotten: dict[int, list[str]]
+    known: Known
 
 
 def listen(connection: Connection, first_member: int, last_member: int, moment: datetime) -> Voices:
     """What members in the closed range of keys had said by `moment`, and what they want forgotten now."""
-    standing = feedback.standing(connection, first_member, last_member, moment)
-    return Voices(standing, feedback.forgotten_by(connection, first_member, last_member))
+    return Voices(
+        standing=feedback.standing(connection, first_member, last_member, moment),
+        forgotten=feedback.forgotten_by(connection, first_member, last_member),
+        known=feedback.known_pairs(connection, first_member, last_member, moment),
+    )
 
 
 def heard_of(members: Sequence[PlannedDigest], fitted: Fitted, voices: Voices | None) -> Heard:
@@ -420,7 +454,14 @@ def heard_of(members: Sequence[PlannedDigest], fitted: Fitted, voices: Voices | 
         judged=voices.standing.judged[mine],
     )
     gone = {n: voices.forgotten[m.member_key] for n, m in enumerate(members) if m.member_key in voices.forgotten}
-    return Heard(said, gone)
+    return Heard(said, gone, _told(members, fitted, voices.known))
+
+
+def _told(members: Sequence[PlannedDigest], fitted: Fitted, known: Known) -> Told:
+    row, mine = _places(known.member, [member.member_key for member in members])
+    column, _ = _places(known.item, fitted.past_keys)
+    weight = np.where(known.said, 1.0, PASSED_OVER)
+    return Told(row[mine], column[mine], known.score[mine], known.good[mine], weight[mine])
 
 
 def _places(wanted: Ints, keys: Sequence[int]) -> tuple[Ints, npt.NDArray[np.bool_]]:

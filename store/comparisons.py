@@ -6,7 +6,7 @@ from sqlalchemy import Connection, and_, case, func, select, true
 
 from digest.interleaving import OURS
 from store import tables
-from store.thresholds import TELLING
+from store.feedback import TELLING
 
 PICKED = tables.PickedItem.__table__  # type: ignore[attr-defined]
 DIGEST = tables.Digest.__table__  # type: ignore[attr-defined]

@@ -300,8 +300,11 @@ def item_keys(connection: Connection, edition_key: int) -> list[int]:
     return list(connection.execute(query).scalars())
 
 
-def save_model(connection: Connection, edition_key: int, model: bytes) -> None:
+def save_model(connection: Connection, edition_key: int, model: bytes, settings: dict[str, Any] | None = None) -> None:
+    """Keep the vector space that an edition is composed in, and what its `settings` have come to by it."""
     connection.execute(insert(MODEL).values(edition_id=edition_key, sha256=sha256(model).hexdigest(), model=model))
+    if settings is not None:
+        connection.execute(update(EDITION).where(EDITION.c.id == edition_key).values(settings=settings))
 
 
 def load_model(connection: Connection, edition_key: int) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from profiles.address import normalise
@@ -24,6 +24,10 @@ ITEM = tables.Item.__table__  # type: ignore[attr-defined]
 DIGEST = tables.Digest.__table__  # type: ignore[attr-defined]
 DIGEST_ITEM = tables.DigestItem.__table__  # type: ignore[attr-defined]
 EDITION = tables.Edition.__table__  # type: ignore[attr-defined]
+JUDGEMENT = tables.Judgement.__table__  # type: ignore[attr-defined]
+
+TELLING = ("more", "can_help", "less")
+"""Verdicts that say whether an item was rightly sent."""
 
 ASKED_AT_ONCE = 400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,6 +90,18 @@ class LearnedTerm:
     label: str
     weight: float
     items: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What became of pairs that were sent or judged by hand, as parallel arrays ordered by member: keys, the score that the pair
+    had when it was sent (NaN where it was only judged), whether it was good, and whether somebody said so."""
+
+    member: npt.NDArray[np.int64]
+    item: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float64]
+    good: npt.NDArray[np.bool_]
+    said: npt.NDArray[np.bool_]
 
 
 LearnedRow = tuple[int, int, str, float, list[int]]
@@ -201,10 +217,9 @@ def said(connection: Connection, member_key: int, item_key: int) -> list[Word]:
 def standing(connection: Connection, first_member: int, last_member: int, moment: datetime) -> Standing:
     """What members in the closed range of keys had said by `moment` and not taken back by then. What was forgotten with
     everything else stays forgotten, whenever that was."""
-    at = or_(TABLE.c.ended == "", and_(TABLE.c.ended.in_(("replaced", "undone")), TABLE.c.ended_at > moment))
     query = (
         select(TABLE.c.member_id, TABLE.c.item_id, TABLE.c.verdict, TABLE.c.at, TABLE.c.edition_id)
-        .where(TABLE.c.member_id.between(first_member, last_member), TABLE.c.at <= moment, at)
+        .where(TABLE.c.member_id.between(first_member, last_member), TABLE.c.at <= moment, _stood(moment))
         .order_by(TABLE.c.member_id, TABLE.c.id)
     )
     rows = connection.execute(query).all()
@@ -216,6 +231,61 @@ def standing(connection: Connection, first_member: int, last_member: int, moment
         age_days=np.array([(moment - row[3]).total_seconds() / 86400 for row in rows], dtype=np.float64),
         judged=np.array([row[4] is not None for row in rows], dtype=np.bool_),
     )
+
+
+def known_pairs(connection: Connection, first_member: int, last_member: int, moment: datetime) -> Known:
+    """What was known by `moment` of pairs of members in the closed range of keys: what members said of items that they were sent,
+    the other items of those digests, which they passed over, and what was judged by hand. A member's word goes before a
+    judgement, a good word before a bad one."""
+    good = func.max(case((TABLE.c.verdict == "less", 0), else_=1))
+    here = TABLE.c.member_id.between(first_member, last_member) & TABLE.c.verdict.in_(TELLING) & (TABLE.c.at <= moment)
+    standing = select(TABLE.c.member_id, TABLE.c.item_id, good.label("good")).where(here, _stood(moment))
+    words = standing.group_by(TABLE.c.member_id, TABLE.c.item_id).subquery()
+    same = (words.c.member_id == DIGEST_ITEM.c.member_id) & (words.c.item_id == DIGEST_ITEM.c.item_id)
+    heard = select(DIGEST_ITEM.c.digest_id).join(words, same)
+    sent = (
+        select(DIGEST_ITEM.c.member_id, DIGEST_ITEM.c.item_id, DIGEST_ITEM.c.score, words.c.good)
+        .join_from(DIGEST_ITEM, words, same, isouter=True)
+        .where(DIGEST_ITEM.c.digest_id.in_(heard))
+    )
+    judged = select(JUDGEMENT.c.member_id, JUDGEMENT.c.item_id, JUDGEMENT.c.good).where(
+        JUDGEMENT.c.member_id.between(first_member, last_member), JUDGEMENT.c.at <= moment
+    )
+    rows = {(row[0], row[1]): (np.nan, row[2], True) for row in connection.execute(judged)}
+    rows |= {
+        (row[0], row[1]): (row[2], row[3] == 1, row[3] is not None)
+        for row in connection.execute(sent)
+        if row[3] is not None or (row[0], row[1]) not in rows
+    }
+    pairs = sorted(rows)
+    values = [rows[pair] for pair in pairs]
+    return Known(
+        member=np.array([member for member, _ in pairs], dtype=np.int64),
+        item=np.array([item for _, item in pairs], dtype=np.int64),
+        score=np.array([score for score, _, _ in values], dtype=np.float64),
+        good=np.array([good for _, good, _ in values], dtype=np.bool_),
+        said=np.array([said for _, _, said in values], dtype=np.bool_),
+    )
+
+
+def _stood(moment: datetime) -> ColumnElement[bool]:
+    return or_(TABLE.c.ended == "", and_(TABLE.c.ended.in_(("replaced", "undone")), TABLE.c.ended_at > moment))
+
+
+def speakers(connection: Connection, network_key: int, moment: datetime, most: int) -> list[int]:
+    """Keys of the members of whom it is known by `moment` whether something was good for them, those last heard of where there
+    are more than `most`, by key."""
+    mine = select(MEMBER.c.id).where(MEMBER.c.network_id == network_key)
+    said = select(TABLE.c.member_id, TABLE.c.at).where(
+        TABLE.c.member_id.in_(mine), TABLE.c.verdict.in_(TELLING), TABLE.c.at <= moment, _stood(moment)
+    )
+    judged = select(JUDGEMENT.c.member_id, JUDGEMENT.c.at).where(
+        JUDGEMENT.c.member_id.in_(mine), JUDGEMENT.c.at <= moment
+    )
+    both = said.union_all(judged).subquery()
+    last = func.max(both.c.at)
+    query = select(both.c.member_id).group_by(both.c.member_id).order_by(last.desc(), both.c.member_id).limit(most)
+    return sorted(row[0] for row in connection.execute(query))
 
 
 def listing(

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from store import networks, tables
+from store.feedback import TELLING
 from store.networks import Network
 
 CHANGE = tables.ThresholdChange.__table__  # type: ignore[attr-defined]
@@ -16,9 +17,6 @@ JUDGEMENT = tables.Judgement.__table__  # type: ignore[attr-defined]
 MEMBER = tables.Member.__table__  # type: ignore[attr-defined]
 FEEDBACK = tables.Feedback.__table__  # type: ignore[attr-defined]
 CHOSEN = tables.DigestItem.__table__  # type: ignore[attr-defined]
-
-TELLING = ("more", "can_help", "less")
-"""Verdicts that say whether an item was rightly sent."""
 
 
 @dataclass(frozen=True, slots=True)

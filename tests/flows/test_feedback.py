@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from digest.calibration import DEFAULT
+from jobs.edition import fit_edition
 from jobs.import_feedback import import_feedback
 from jobs.run import rehearse, run_edition
 from profiles.member import Profile
-from store import editions, feedback, members
+from store import editions, feedback, members, networks
 from store.database import Database
 from tests.builders import NOW, stored_item
 from tests.flows.test_weekly_digest import SECRET, World
@@ -252,3 +254,29 @@ def test_imported_feedback_counts_like_any_other(town: Town, tmp_path) -> None: 
     name = f"palliative-{town.now:%m%d}"
     assert town.match("ann@example.org", name) < town.match("ben@example.org", name)
     assert town.threshold("ann@example.org") > town.threshold("ben@example.org")
+
+
+def calibration_of_the_last(town: Town) -> tuple[float, ...]:
+    with town.database.reading() as connection:
+        return tuple(editions.latest(connection, town.network_key, 1)[0].settings["calibration"])
+
+
+def test_a_network_learns_from_its_own_digests_what_a_match_means(town: Town) -> None:
+    assert calibration_of_the_last(town) == DEFAULT.weights
+    before = town.match("ann@example.org", "palliative-1116")
+    town.press("ann@example.org", "Community nursing", "less")
+    town.press("ann@example.org", "Palliative care", "less")
+    next_week(town)
+    assert calibration_of_the_last(town) != DEFAULT.weights
+    assert town.match("ann@example.org", f"palliative-{town.now:%m%d}") < before
+
+
+def test_an_edition_taken_up_again_keeps_what_it_was_calibrated_with(town: Town) -> None:
+    town.press("ann@example.org", "Community nursing", "less")
+    next_week(town)
+    with town.database.reading() as connection:
+        edition = editions.latest(connection, town.network_key, 1)[0]
+        network = networks.by_key(connection, town.network_key)
+        keys, model = editions.item_keys(connection, edition.key), editions.load_model(connection, edition.key)
+    again = fit_edition(town.services(port=9), network, edition.settings, keys, edition.as_of, model)
+    assert again.calibration.weights == tuple(edition.settings["calibration"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from profiles.feedback import OPPOSITES, VERDICTS
-from store import feedback, members
+from store import feedback, members, thresholds
 from store.database import Database
 from store.feedback import Word
 from tests.builders import NOW, stored_digest, stored_edition, stored_item, stored_member, stored_network
@@ -227,3 +227,48 @@ def test_whatever_comes_at_most_one_of_the_opposites_stands(
         last_day = max(day for what, day in events if what in OPPOSITES)
         latest = [what for what, day in events if what in OPPOSITES and day == last_day][-1]
         assert set(stands) & set(OPPOSITES) == {latest}
+
+
+def known_of(scene: Scene, moment: datetime = NOW) -> dict[tuple[int, int], tuple[bool, bool]]:
+    """Pair -> (good, said)."""
+    with scene.database.reading() as connection:
+        found = feedback.known_pairs(connection, scene.ann, scene.bob, moment)
+    pairs = zip(found.member.tolist(), found.item.tolist(), strict=True)
+    return dict(zip(pairs, zip(found.good.tolist(), found.said.tolist(), strict=True), strict=True))
+
+
+def test_what_became_of_a_digest_is_known_by_what_was_said_and_passed_over(scene: Scene) -> None:
+    with scene.database.writing() as connection:
+        passed = stored_item(connection, scene.network)
+        edition = stored_edition(connection, scene.network, slot="2026-W45")
+        stored_digest(connection, edition, scene.ann, (passed, scene.unsent))
+        stored_digest(connection, edition, scene.bob, (passed,))
+    assert known_of(scene) == {}
+    scene.record(scene.word("less", item_key=scene.unsent), scene.word("more", days=1))
+    assert known_of(scene) == {(scene.ann, scene.unsent): (False, True), (scene.ann, passed): (False, False)}
+    assert known_of(scene, NOW + timedelta(days=1))[scene.ann, scene.sent] == (True, True)
+    with scene.database.reading() as connection:
+        assert feedback.speakers(connection, scene.network, NOW, 10) == [scene.ann]
+
+
+def test_what_was_judged_by_hand_is_known_until_the_member_says_otherwise(scene: Scene) -> None:
+    with scene.database.writing() as connection:
+        judged = [
+            thresholds.Judgement(member, item, False, 30.0, "somebody", NOW)
+            for member, item in ((scene.ann, scene.sent), (scene.bob, scene.unsent))
+        ]
+        thresholds.judge(connection, judged)
+    assert known_of(scene) == {(scene.ann, scene.sent): (False, True), (scene.bob, scene.unsent): (False, True)}
+    scene.record(scene.word("can_help"))
+    assert known_of(scene)[scene.ann, scene.sent] == (True, True)
+    with scene.database.reading() as connection:
+        scores = feedback.known_pairs(connection, scene.ann, scene.bob, NOW).score
+        assert np.isnan(scores).tolist() == [False, True]
+        assert feedback.speakers(connection, scene.network, NOW, 1) == [scene.ann]
+
+
+def test_what_was_taken_back_is_known_no_more(scene: Scene) -> None:
+    scene.record(scene.word("more"))
+    scene.undo(1)
+    assert known_of(scene, NOW + timedelta(days=2)) == {}
+    assert known_of(scene, NOW + timedelta(hours=1)) == {(scene.ann, scene.sent): (True, True)}
