@@ -113,11 +113,6 @@ class Dispatch:
         if self._failure:
             raise self._failure
 
-    @property
-    def edition_keys(self) -> list[int]:
-        """The editions that had something due."""
-        return list(self._issues)
-
     def stop(self) -> None:
         """Take no new message; those on their way are finished."""
         self._stopping = self.tally.stopped = True

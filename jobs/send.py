@@ -144,7 +144,7 @@ def _report(services: "Services", dispatch: "Dispatch", scope: "Scope", seconds:
     from store import editions, outbox
 
     with services.database.writing() as connection:
-        for key in dispatch.edition_keys:
+        for key in outbox.released(connection, scope):
             editions.settle(connection, key, services.now())
         states = outbox.counts(connection, scope)
     reach("send.settled")

@@ -149,6 +149,16 @@ def open_editions(connection: Connection, now: datetime, scope: Scope) -> list[O
     return [Open(*row) for row in connection.execute(query)]
 
 
+def released(connection: Connection, scope: Scope) -> list[int]:
+    """The editions that senders may have and that are not finished, whether or not anything of them is due."""
+    query = select(EDITION.c.id).where(EDITION.c.state == "released").order_by(EDITION.c.id)
+    if scope.edition_key is not None:
+        query = query.where(EDITION.c.id == scope.edition_key)
+    elif scope.network_key is not None:
+        query = query.where(EDITION.c.network_id == scope.network_key)
+    return list(connection.execute(query).scalars())
+
+
 def add(
     connection: Connection,
     kind: str,

@@ -365,3 +365,15 @@ def test_a_commit_is_shared_by_many_messages(sqlite_database: Database, server: 
     report = _send(sqlite_database, server, smtp={"connections": 10})
     assert report.of("handed_over") == 200
     assert report.commits <= 200 / 2
+
+
+def test_an_edition_whose_last_message_came_to_be_in_doubt_is_finished_though_nothing_is_due(
+    database: Database, server: Misbehaving
+) -> None:
+    edition, _ = _filled(database, 1)
+    with database.writing() as connection:
+        (claim,) = outbox.claim(connection, "gone:1:1", [edition], now=NOW, lease_until=NOW, limit=1)
+        outbox.mark_dots(connection, "gone:1:1", [claim.key])
+    assert _send(database, server, now=NOW + timedelta(hours=1)).done == 0
+    assert _counts(database) == {"uncertain": 1}
+    assert _first(database, EDITION.c.state) == "finished"

@@ -1,0 +1,561 @@
+"""Randomised fault schedules: processes, a mail server, a clock and a database, all interleaved by one seed.
+
+What is simulated is time, death and the network. What changes the state is the production code: the updates of
+`store.editions` and `store.outbox`, the commit of `jobs.journal`, the decisions of `jobs.schedule`, `delivery.retry` and
+`profiles.standing`, on a real SQLite database in memory. A process is a generator that yields wherever a real one could be
+killed, stopped or overtaken: between any two transactions, before a dot, before a reply is read.
+
+    python -m tests.faults.simulator SEED [GUARD]
+
+plays one schedule again and tells every step; GUARD is one of `tests.faults.broken.GUARDS`, to be taken out.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import IntegrityError
+
+from delivery.retry import retry_at
+from jobs.journal import CLAIM_LOST, Journal
+from jobs.schedule import slot_due
+from profiles.standing import why_no_mail
+from store import editions, items, members, networks, outbox, schema
+from store.database import Database, DatabaseBusy, StoreError
+from store.editions import Decided, Edition, NotMine, PlannedDigest
+from store.networks import Network
+from store.outbox import Chosen, Claim, Scope, Settled
+from store.tables import metadata
+from tests.builders import NOW, stored_item, stored_member, stored_network
+
+LEASE_S = 60.0
+GRACE = timedelta(hours=48)
+FIRST_RETRY_S, GIVE_UP_AFTER_H = 60.0, 24.0
+CONNECTIONS = 2
+ITEMS = 4
+MEMBERS = 6
+OUTBOX, DIGEST, MEMBER, EDITION = editions.OUTBOX, editions.DIGEST, editions.MEMBER, editions.EDITION
+
+Step = Iterator[None]
+
+
+class Store:
+    """The database of all schedules: one in memory, emptied between them. It stands in for `store.database.Database`."""
+
+    def __init__(self) -> None:
+        database = Database("sqlite:///file:schedules?mode=memory&cache=shared&uri=true")
+        self.connection = database.engine.connect().execution_options(immediate=True)
+        schema.upgrade(database)
+        with self.connection.begin():
+            self.network = networks.by_key(self.connection, stored_network(self.connection, slug="simulated"))
+            for n in range(ITEMS):
+                stored_item(self.connection, self.network.key, published_at=NOW - timedelta(days=1, hours=n))
+            for n in range(MEMBERS):
+                stored_member(self.connection, self.network.key, address=f"m{n}@example.org")
+        self._kept = {name: self._rows(name) for name in ("item", "member")}
+        self._emptied = [t.name for t in reversed(metadata.sorted_tables) if t.name not in {"network", "alembic_version"}]
+        self.locked_for = 0
+
+    def _rows(self, table: str) -> list[tuple[Any, ...]]:
+        with self.connection.begin():
+            return [tuple(row) for row in self.connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY id")]
+
+    def reset(self, members: int) -> None:
+        """As it was at first, with so many members."""
+        self.locked_for = 0
+        with self.connection.begin():
+            for table in self._emptied:
+                self.connection.exec_driver_sql(f"DELETE FROM {table}")
+            for table, rows in self._kept.items():
+                marks = ", ".join("?" * len(rows[0]))
+                wanted = rows[:members] if table == "member" else rows
+                self.connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({marks})", wanted)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        if self.locked_for:
+            self.locked_for -= 1
+            raise DatabaseBusy("locked by another process")
+        with self.connection.begin():
+            yield self.connection
+
+    reading = writing
+
+    def keys(self, table: str) -> list[int]:
+        return [row[0] for row in self._kept[table]]
+
+    def close(self) -> None:
+        self.connection.close()
+        self.connection.engine.dispose()
+
+
+@dataclass
+class Process:
+    """A process of this host or of another, of whose death nobody knows; `stopped_for` counts the steps it misses."""
+
+    name: str
+    known_host: bool
+    steps: Step = field(init=False)
+    stopped_for: int = 0
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What the mail server took: the truth."""
+
+    member: int
+    slot: str
+    message_id: str
+    process: str
+
+
+class World:
+    """One schedule. `violations` is what it came to that must never be."""
+
+    def __init__(self, store: Store, seed: int, tell: Callable[[str], None] | None = None) -> None:
+        self.store, self.rng, self._tell = store, Random(seed), tell
+        self.now = NOW + timedelta(seconds=self.rng.randint(0, 600))
+        self.latest = self.now
+        self.network: Network = store.network
+        self.processes: list[Process] = []
+        self.gone: set[str] = set()
+        self.taken: list[Taken] = []
+        self.refused: set[tuple[int, str]] = set()
+        self.in_doubt = 0
+        """How many messages may at most be uncertain: dots whose reply nobody could read or write down."""
+        self.on_their_way: dict[str, set[int]] = {}
+        """Of each process the outbox rows whose dot is recorded and whose outcome is not."""
+        self.not_mailed: dict[int, Counter[str]] = {}
+        """Members that stopped mail, with what may still come to them, by slot."""
+        self.withdrawn: set[int] = set()
+        self.calm = False
+        self._started = 0
+        self._members = self.rng.randint(3, MEMBERS)
+        store.reset(self._members)
+
+    def tell(self, text: str) -> None:
+        if self._tell:
+            self._tell(f"{self.now:%d %H:%M:%S} {text}")
+
+    # the processes
+
+    def start(self) -> None:
+        self._started += 1
+        process = Process(f"host:{self._started}:0", known_host=self.rng.random() < 0.8)
+        process.steps = _serve(self, process)
+        self.processes.append(process)
+        self.tell(f"{process.name} starts")
+
+    def is_gone(self, owner: str) -> bool:
+        return owner.partition("#")[0] in self.gone
+
+    def step(self, process: Process) -> None:
+        """Let it go on until its next yield. What may end it: it is done, or another was faster, or the database failed."""
+        try:
+            next(process.steps)
+        except (StopIteration, NotMine, StoreError, IntegrityError) as error:
+            self.tell(f"{process.name} ends {error or ''}")
+            self._end(process)
+
+    def kill(self, process: Process) -> None:
+        self.tell(f"{process.name} is killed")
+        self._end(process)
+        process.steps = iter(())  # what the generator's `finally` does is for those that are still among the living
+
+    def _end(self, process: Process) -> None:
+        self.processes.remove(process)
+        self.in_doubt += len(self.on_their_way.pop(process.name, ()))
+        if process.known_host:
+            self.gone.add(process.name)
+
+    # the faults
+
+    def disturb(self) -> None:
+        """One thing happens: most often a process makes a step."""
+        ready = [process for process in self.processes if not process.stopped_for]
+        for process in self.processes:
+            process.stopped_for -= bool(process.stopped_for)
+        draw = self.rng.random()
+        if draw < 0.78 and ready:
+            self.step(self.rng.choice(ready))
+        elif draw < 0.85 or not self.processes:
+            if len(self.processes) < 4:
+                self.start()
+        elif draw < 0.89:
+            self.kill(self.rng.choice(self.processes))
+        elif draw < 0.92:
+            self._stop(self.rng.choice(self.processes))
+        elif draw < 0.95:
+            self._stop_mail(self.rng.randrange(self._members))
+        elif draw < 0.96:
+            self._withdraw()
+        elif draw < 0.97:
+            self.store.locked_for = self.rng.randint(1, 3)
+        else:
+            self._jump()
+
+    def _stop(self, process: Process) -> None:
+        process.stopped_for = self.rng.randint(3, 20)
+        self.pass_time(self.rng.choice((1.0, LEASE_S / 2, 2 * LEASE_S)))
+        self.tell(f"{process.name} stands still")
+
+    def _stop_mail(self, number: int) -> None:
+        """A member leaves or pauses: what was recorded as about to be sent may still come, and nothing else."""
+        key = self.store.keys("member")[number]
+        with suppress(DatabaseBusy), self.store.writing() as connection:
+            if self.rng.random() < 0.7:
+                members.leave(connection, key, self.now, "a test")
+            else:
+                members.change(connection, key, self.now, status="paused", basis="a test")
+            if key not in self.not_mailed:
+                coming = select(EDITION.c.slot).join_from(OUTBOX, EDITION, OUTBOX.c.edition_id == EDITION.c.id)
+                rows = coming.where(OUTBOX.c.member_id == key, OUTBOX.c.state == "claimed", OUTBOX.c.dot_sent)
+                self.not_mailed[key] = Counter(connection.execute(rows).scalars())
+                self.not_mailed[key].update(one.slot for one in self.taken if one.member == key)
+            self.tell(f"member {key} stops mail")
+
+    def _withdraw(self) -> None:
+        key = self.rng.choice(self.store.keys("item"))
+        with suppress(DatabaseBusy), self.store.writing() as connection:
+            items.withdraw(connection, key, self.now, "a test")
+            self.withdrawn.add(key)
+            self.tell(f"item {key} is withdrawn")
+
+    def _jump(self) -> None:
+        back, ahead = timedelta(hours=self.rng.choice((1, 1, 30))), timedelta(hours=self.rng.choice((1, 1, 24, 168)))
+        self.now += self.rng.choice((-back, ahead))
+        self.latest = max(self.latest, self.now)
+        self.tell("the clock jumps")
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.latest = max(self.latest, self.now)
+
+    # the mail server
+
+    def before_dot(self, claim: Claim) -> Settled | None:
+        """What the server says to MAIL, RCPT and DATA: an outcome, or None when it waits for the dot."""
+        draw = 1.0 if self.calm else self.rng.random()
+        if draw < 0.06:
+            return self._settled(claim, "deferred", "451 try later")
+        if draw < 0.08:
+            self._refuse(claim)
+            return self._settled(claim, "refused", "550 no such user")
+        return self._settled(claim, "deferred", "the connection was cut") if draw < 0.12 else None
+
+    def dot(self, claim: Claim, process: Process) -> Settled:
+        """The final dot arrives: what the process will know of it once it has read the reply."""
+        draw = 1.0 if self.calm else self.rng.random()
+        if draw < 0.05:
+            self.in_doubt += 1
+            return self._settled(claim, "uncertain", "cut after the dot, not taken")
+        if draw < 0.08:
+            return self._settled(claim, "deferred", "451 after the dot")
+        if draw < 0.10:
+            self._refuse(claim)
+            return self._settled(claim, "refused", "554 after the dot")
+        self.taken.append(Taken(*self._of(claim), claim.message_id, process.name))
+        self.tell(f"taken from {process.name}: {claim.message_id}")
+        if draw < 0.16:
+            self.in_doubt += 1
+            return self._settled(claim, "uncertain", "cut after the dot, taken")
+        return self._settled(claim, "handed_over", "")
+
+    def _refuse(self, claim: Claim) -> None:
+        self.refused.add(self._of(claim))
+
+    def _of(self, claim: Claim) -> tuple[int, str]:
+        query = "SELECT member_id, slot FROM outbox JOIN edition ON edition.id = edition_id WHERE outbox.id = ?"
+        with self.store.connection.begin():  # no lock of another process keeps the mail server from knowing
+            member, slot = self.store.connection.exec_driver_sql(query, (claim.key,)).one()
+        return member, slot
+
+    def _settled(self, claim: Claim, state: outbox.State, reason: str) -> Settled:
+        attempt, later = claim.attempts + 1, None
+        if state == "deferred":
+            later = retry_at(
+                attempt, since=claim.created_at, now=self.now, first_retry_s=FIRST_RETRY_S,
+                give_up_after_h=GIVE_UP_AFTER_H, seed=claim.message_id,
+            )  # fmt: skip
+            if later is None:
+                self._refuse(claim)
+                state = "refused"
+        return Settled(claim.key, state, attempt, self.now, reason=reason, not_before=later)
+
+    # the end
+
+    def settle_down(self) -> None:
+        """No more faults: what runs ends, and new processes are started, an hour apart, until nothing is left to do."""
+        self.calm, self.store.locked_for = True, 0
+        while self.processes:
+            self.step(self.rng.choice(self.processes))
+        self.now = self.latest
+        for _ in range(60):
+            self.start()
+            while self.processes:
+                self.step(self.processes[0])
+            if self._idle():
+                return
+            self.pass_time(3600)
+
+    def _idle(self) -> bool:
+        """No edition is open but those that a later one has overtaken."""
+        newest = "SELECT coalesce(max(slot), '') FROM edition"
+        query = f"SELECT 1 FROM edition WHERE state = 'released' OR state <> 'finished' AND slot = ({newest}) LIMIT 1"
+        with self.store.reading() as connection:
+            return connection.exec_driver_sql(query).first() is None
+
+    def _current(self, connection: Connection) -> list[Edition]:
+        """All editions but those that a later one has overtaken before they were composed: these stay shut."""
+        found = editions.latest(connection, self.network.key, 100)
+        newest = max((edition.slot for edition in found), default="")
+        return [edition for edition in found if edition.slot == newest or edition.state in {"released", "finished"}]
+
+    def violations(self) -> list[str]:
+        with self.store.reading() as connection:
+            return [*self._twice(), *self._after_leaving(), *self._lost(connection), *self._wrong_ledger(connection)]
+
+    def _twice(self) -> Iterator[str]:
+        for (member, slot), times in Counter((one.member, one.slot) for one in self.taken).items():
+            if times > 1:
+                yield f"twice: member {member} got {times} in {slot}"
+
+    def _after_leaving(self) -> Iterator[str]:
+        arrived = Counter((one.member, one.slot) for one in self.taken)
+        for (member, slot), times in arrived.items():
+            if member in self.not_mailed and times > self.not_mailed[member][slot]:
+                yield f"after leaving: member {member} got {slot}"
+
+    def _lost(self, connection: Connection) -> Iterator[str]:
+        """Who never stopped mail gets each current edition, but for a refusal, a doubt, or items that were withdrawn."""
+        arrived = {(one.member, one.slot) for one in self.taken}
+        excused = self.refused | self._with_state(connection, "uncertain")
+        for edition in self._current(connection):
+            for member in self.store.keys("member")[: self._members]:
+                this = member, edition.slot
+                if member not in self.not_mailed and this not in arrived | excused and not self.withdrawn:
+                    yield f"lost: member {member} in {edition.slot}"
+
+    def _wrong_ledger(self, connection: Connection) -> Iterator[str]:
+        slots = Counter(edition.slot for edition in editions.latest(connection, self.network.key, 100))
+        yield from (f"{times} editions {slot}" for slot, times in slots.items() if times > 1)
+        for edition in self._current(connection):
+            if edition.state != "finished" or not editions.counts(connection, edition.key).done:
+                yield f"unbalanced: {edition.slot} is {edition.state}, {editions.counts(connection, edition.key)}"
+        arrived = {(one.member, one.slot) for one in self.taken}
+        handed_over, uncertain = self._with_state(connection, "handed_over"), self._with_state(connection, "uncertain")
+        yield from (f"called handed over, and never taken: {one}" for one in handed_over - arrived)
+        yield from (f"taken, and not in the ledger: {one}" for one in arrived - handed_over - uncertain)
+        if len(uncertain) > self.in_doubt:
+            yield f"{len(uncertain)} in doubt, and only {self.in_doubt} dots without a known reply"
+
+    def _with_state(self, connection: Connection, state: str) -> set[tuple[int, str]]:
+        query = select(OUTBOX.c.member_id, EDITION.c.slot).join_from(OUTBOX, EDITION).where(OUTBOX.c.state == state)
+        return {(member, slot) for member, slot in connection.execute(query)}
+
+
+def _serve(world: World, process: Process) -> Step:
+    """What `germane serve` does: the edition that is due, then what is due in the outbox."""
+    yield from _edition(world, process)
+    yield from _send(world, process)
+
+
+def _edition(world: World, process: Process) -> Step:
+    store, network, now = world.store, world.network, world.now
+    with store.reading() as connection:
+        states = {edition.slot: edition.state for edition in editions.latest(connection, network.key)}
+    slot = slot_due(now, network, NOW - timedelta(days=30), states, GRACE)
+    if slot is None:
+        return
+    yield
+    with store.reading() as connection:
+        before = editions.find(connection, network.key, slot.name)
+    yield  # another may open it now, as on PostgreSQL between the statements of two transactions
+    if before is None:
+        with store.writing() as connection:
+            editions.open_once(
+                connection, network_key=network.key, slot=slot.name, as_of=now,
+                item_keys=store.keys("item"), settings={},
+            )  # fmt: skip
+        yield
+    with store.reading() as connection:
+        before = editions.find(connection, network.key, slot.name)
+    if before is None:
+        return
+    yield
+    with store.writing() as connection:
+        dead = world.is_gone(before.owner)
+        taken = editions.claim(connection, before, process.name, world.now, LEASE_S, dead=dead)
+    yield
+    if taken:
+        try:
+            yield from _compose(world, process, before.key)
+        finally:
+            if process in world.processes:
+                with store.writing() as connection:
+                    editions.give_back(connection, before.key, process.name)
+
+
+def _compose(world: World, process: Process, key: int) -> Step:
+    store, owner = world.store, process.name
+    with store.reading() as connection:
+        (edition,) = [e for e in editions.latest(connection, world.network.key, 100) if e.key == key]
+    yield
+    if edition.state == "opened":
+        while True:
+            with store.reading() as connection:
+                batch = editions.planned(connection, key, 2)
+                span = (batch[0].member_key, batch[-1].member_key) if batch else (0, 0)
+                sent = editions.sent_pairs(connection, *span, store.keys("item")).tolist()
+            if not batch:
+                break
+            decided = _decide(world, edition, batch, sent)
+            yield
+            with store.writing() as connection:
+                editions.renew(connection, key, owner, world.now, LEASE_S)
+                editions.write(connection, edition, decided, world.now)
+            yield
+        with store.writing() as connection:
+            editions.move(connection, key, owner, "opened", "composed")
+        yield
+    if edition.state in {"opened", "composed"}:
+        with store.writing() as connection:
+            editions.move(connection, key, owner, "composed", "released")
+        yield
+    with store.writing() as connection:
+        editions.settle(connection, key, world.now)
+    yield
+
+
+def _decide(world: World, edition: Edition, batch: Sequence[PlannedDigest], sent: list[list[int]]) -> Decided:
+    """Each member gets the first item that they have not had and that was not withdrawn."""
+    decided = Decided(digests=[], chosen=[], left_out=[], outbox=[])
+    had = {(member, item) for member, item in sent}
+    for member in batch:
+        reason = why_no_mail(
+            status=member.status, paused_until=member.paused_until, cadence="weekly", last_digest_at=None,  # type: ignore[arg-type]
+            has_profile=True, now=edition.as_of, today=edition.as_of.date(),
+        )  # fmt: skip
+        free = [k for k in world.store.keys("item") if (member.member_key, k) not in had and k not in world.withdrawn]
+        if reason or not free:
+            decided.digests.append((member.digest_key, "skipped", reason or "nothing_allowed", 0, 0, None))
+            continue
+        message_id = f"<{edition.public_id}.{member.member_public_id}@example.org>"
+        decided.digests.append((member.digest_key, "composed", "", 1, 0, 0.0))
+        decided.chosen.append((member.digest_key, 1, member.member_key, free[0], 0.5, 50.0, []))
+        decided.outbox.append((member.digest_key, member.member_key, message_id, edition.as_of))
+    return decided
+
+
+def _send(world: World, process: Process) -> Step:
+    store = world.store
+    owner = f"{process.name}#{world.rng.randrange(1000)}"
+    with store.writing() as connection:
+        outbox.release_stale(connection, world.now, world.is_gone)
+    yield
+    with store.reading() as connection:
+        keys = [edition.key for edition in outbox.open_editions(connection, world.now, Scope())]
+    yield
+    journal = Journal(store, owner, None, CONNECTIONS)  # type: ignore[arg-type]
+    receipts: list[Settled] = []
+    try:
+        while keys:
+            with store.writing() as connection:
+                claims = outbox.claim(
+                    connection, owner, keys, now=world.now, lease_until=_lease(world), limit=world.rng.randint(1, 3)
+                )
+            yield
+            if not claims:
+                break
+            yield from _hand_over(world, process, owner, claims, journal, receipts)
+    finally:
+        if process in world.processes:
+            _close(world, owner, journal, receipts)
+            world.on_their_way.pop(process.name, None)
+    yield
+    with store.writing() as connection:
+        for key in outbox.released(connection, Scope()):
+            editions.settle(connection, key, world.now)
+    yield
+
+
+def _hand_over(
+    world: World, process: Process, owner: str, claims: list[Claim], journal: Journal, receipts: list[Settled]
+) -> Step:
+    """The messages of one claim, over so many connections at a time, their records and receipts in common commits."""
+    way = world.on_their_way.setdefault(process.name, set())
+    with world.store.reading() as connection:
+        chosen = outbox.chosen_items(connection, [claim.digest_key or 0 for claim in claims])
+    for start in range(0, len(claims), CONNECTIONS):
+        letters = [c for c in claims[start : start + CONNECTIONS] if not _obstacle(world, c, chosen, receipts)]
+        yield
+        early = {claim.key: world.before_dot(claim) for claim in letters}
+        receipts += [said for said in early.values() if said]
+        waiting = {claim.key: claim for claim in letters if early[claim.key] is None}
+        written = list(receipts)
+        refused = journal._commit_now(list(waiting), written)
+        del receipts[: len(written)]
+        way.difference_update(one.key for one in written)
+        way.update(waiting.keys() - refused.keys())
+        for key, why in refused.items():
+            if why != CLAIM_LOST:
+                receipts.append(Settled(key, "cancelled", waiting[key].attempts, world.now, reason=why))
+        yield
+        for key in waiting.keys() - refused.keys():
+            said = world.dot(waiting[key], process)
+            yield
+            receipts.append(said)
+        if world.rng.random() < 0.3:
+            with world.store.writing() as connection:
+                outbox.renew(connection, owner, _lease(world))
+            yield
+
+
+def _obstacle(world: World, claim: Claim, chosen: dict[int, list[Chosen]], receipts: list[Settled]) -> bool:
+    """Whether there is a reason not to send it that was known when it was claimed; it is cancelled then."""
+    gone = all(one.item_key in world.withdrawn for one in chosen[claim.digest_key or 0])
+    reason = claim.status if claim.status != "active" else "withdrawn" if gone else ""
+    if reason:
+        receipts.append(Settled(claim.key, "cancelled", claim.attempts, world.now, reason=reason))
+    return bool(reason)
+
+
+def _close(world: World, owner: str, journal: Journal, receipts: list[Settled]) -> None:
+    """A clean end: the last receipts are written, the claims that are left given back."""
+    if receipts:
+        journal._commit_now([], receipts)
+    with world.store.writing() as connection:
+        outbox.release(connection, owner, world.now)
+
+
+def _lease(world: World) -> datetime:
+    return world.now + timedelta(seconds=LEASE_S)
+
+
+def play(store: Store, seed: int, tell: Callable[[str], None] | None = None) -> list[str]:
+    """One schedule from this seed: what it came to that must never be."""
+    world = World(store, seed, tell)
+    world.start()
+    for _ in range(world.rng.randint(15, 70)):
+        world.disturb()
+    world.settle_down()
+    return world.violations()
+
+
+def main() -> None:
+    from tests.faults import broken
+
+    if len(sys.argv) > 2:
+        broken.GUARDS[sys.argv[2]]()
+    found = play(Store(), int(sys.argv[1]), print)
+    print("\n".join(found) or "nothing that must not be")
+
+
+if __name__ == "__main__":
+    main()
