@@ -294,14 +294,25 @@ def mark_dots(connection: Connection, owner: str, keys: Sequence[int]) -> set[in
 def settle(connection: Connection, owner: str, settled: Sequence[Settled]) -> set[int]:
     """Record attempts and their outcomes. Returns the keys of those that were ours to settle; others stay untouched.
 
-    A message that was called uncertain because its lease ran out is settled all the same when the reply came late.
+    A message that was called uncertain because its lease ran out is settled all the same when the reply came late; if that puts
+    it off, its edition, which may be finished by then, is open again.
     """
     ours: set[int] = set()
     for values, keys in _alike(settled):
         expected = {"keys": keys, "owner": owner, "before": BEFORE[values["new_state"]]}
         ours.update(connection.execute(_SETTLE, expected | values).scalars())
     _record(connection, [one for one in settled if one.key in ours])
+    put_off = [one.key for one in settled if one.state == "deferred" and one.key in ours]
+    if put_off:
+        _release_again(connection, put_off)
     return ours
+
+
+def _release_again(connection: Connection, keys: Sequence[int]) -> None:
+    """Editions of messages that wait again are finished no more."""
+    of_these = EDITION.c.id.in_(select(OUTBOX.c.edition_id).where(OUTBOX.c.id.in_(keys)))
+    finished = update(EDITION).where(of_these, EDITION.c.state == "finished")
+    connection.execute(finished.values(state="released", finished_at=None))
 
 
 def _alike(settled: Sequence[Settled]) -> Iterable[tuple[dict[str, Any], list[int]]]:

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from sqlalchemy import Connection, select, update
 
-from store import outbox
+from store import editions, outbox
 from store.database import Database
 from store.outbox import BEFORE, TRANSITIONS, Claim, Scope, Settled
 from store.tables import OUTBOX_STATES, Delivery, Edition, Member, Outbox
@@ -299,3 +299,16 @@ def test_the_date_of_a_message_stays_that_of_its_first_claim(database: Database)
         outbox.settle(connection, "me", [Settled(first.key, "deferred", 1, NOW, not_before=later)])
         (second,) = _claim(connection, edition, now=later)
     assert first.dated_at == second.dated_at == NOW
+
+
+def test_a_late_reply_that_puts_a_message_off_opens_its_finished_edition_again(database: Database) -> None:
+    """Found by schedule 517 of tests/faults: the message stayed in the outbox of an edition that nobody sends any more."""
+    with database.writing() as connection:
+        edition, _ = stored_edition_to_send(connection, 1)
+        (claim,) = outbox.claim(connection, "slow", [edition], now=NOW, lease_until=NOW, limit=1)
+        outbox.mark_dots(connection, "slow", [claim.key])
+        outbox.release_stale(connection, NOW + timedelta(minutes=5), lambda owner: False)
+        assert editions.settle(connection, edition, NOW).done
+        late = Settled(claim.key, "deferred", 1, NOW, reason="451 try later", not_before=NOW + timedelta(hours=1))
+        assert outbox.settle(connection, "slow", [late]) == {claim.key}
+        assert [one.key for one in outbox.open_editions(connection, NOW + timedelta(hours=2), Scope())] == [edition]
