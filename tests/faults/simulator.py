@@ -497,7 +497,7 @@ def _decide(world: World, edition: Edition, batch: Sequence[PlannedDigest], sent
             continue
         message_id = f"<{edition.public_id}.{member.member_public_id}@example.org>"
         decided.digests.append((member.digest_key, "composed", "", 1, 0, 0.0))
-        decided.chosen.append((member.digest_key, 1, member.member_key, free[0], 0.5, 50.0, []))
+        decided.chosen.append((member.digest_key, 1, member.member_key, free[0], 0.5, 50.0, [], ""))
         decided.outbox.append((member.digest_key, member.member_key, message_id, edition.as_of))
     return decided
 

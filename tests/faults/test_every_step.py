@@ -16,6 +16,8 @@ from tests.faults.processes import Germane, killed
 from tests.faults.town import CONNECTIONS, Town
 
 RUN_AND_SEND = [point for point in POINTS if not point.startswith("incoming.")]
+RUNNING = [point for point in POINTS if point.startswith(("run.", "send."))]
+"""Those that `germane run` reaches."""
 IN_A_TRANSACTION = ("run.opening", "run.shard_writing", "send.recording")
 STEPS = ("connect", "EHLO", "MAIL", "RCPT", "DATA", "dot", "message", "QUIT")
 

@@ -11,7 +11,7 @@ import pytest
 from jobs.failpoints import POINTS, Failpoint, FailpointError, armed, reach
 
 JOBS = Path(__file__).parents[2] / "jobs"
-REACHED = re.compile(r'\breach\(f?"([^"]+)"\)')
+REACHED = re.compile(r'\b(?:reach|fail_point)\(f?"([^"]+)"\)')
 
 
 def _named_in_the_code() -> set[str]:
