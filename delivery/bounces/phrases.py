@@ -61,6 +61,15 @@ FAILED_SUBJECTS = _table(
 )
 """In the subject of bounces."""
 
+MACHINE_SUBJECTS = _table(
+    "undelivered mail returned to sender|mail delivery failed|mail delivery failure|returned mail:|failure notice|undeliverable:|undeliverable mail",
+    "delivery status notification|delivery failure|delivery failed|mail system error|undeliverable message|message status - undeliverable|delivery report",
+    "delivery notification:|mail could not be delivered|message could not be delivered|unzustellbar:|non remis|nicht zustellbar:|no se puede entregar:",
+    "mancato recapito|non recapitabile:|não é possível entregar:|onbestelbaar:|недоставленное|недоставлено:|配信不能:|配信エラー|系统退信|退信",
+    "無法傳遞|无法传递|未传递:|undeliverable|nondeliverable mail|mail failure|delivery problem|email delivery failure|email could not be delivered",
+)
+"""Subjects that no person writes, whatever address they come from."""
+
 FAILED_BODIES = _table(
     "could not be delivered|couldn't be delivered|cannot be delivered|can't be delivered|can not be delivered|not be delivered",
     "was not delivered|wasn't delivered|not delivered to|unable to deliver|unable to be delivered|undeliverable|undelivered",
@@ -119,7 +128,7 @@ FULL = _table(
     "postfach voll|postfach ist voll|postfach des empfängers ist voll|speicherplatz|quota überschritten|buzón lleno|buzon lleno",
     "casella piena|casella di posta piena|caixa postal cheia|caixa cheia|caixa de correio cheia|postbus is vol|mailbox vol",
     "ящик переполнен|ящик получателя переполнен|переполнен|нет места|skrzynka pełna|skrzynka jest pełna|przepełniona|schránka je plná",
-    "容量超過|容量を超|容量不足|いっぱい|メールボックスが一杯|満杯|邮箱已满|信箱已滿|郵箱已滿|空间不足|空間不足|容量已满|邮箱满|空间满|超过容量|용량|가득",
+    "容量超過|容量を超|容量不足|いっぱい|メールボックスが一杯|満杯|邮箱已满|信箱已滿|郵箱已滿|空间不足|空間不足|容量已满|邮箱满|空间满|空间已满|已满|容量滿|已滿|超过容量|용량|가득",
 )
 """The mailbox is full: it may pass."""
 
@@ -258,9 +267,9 @@ CUTS = _table(
     "message header follows|unsent message follows|unsent message below|original message headers|header of the original message|headers of the original message",
     "the header of the original message|included is a copy of the message header|copy of the original message|start of returned message|returned message",
     "- original message|message text follows|original message as received|returned mail follows|message headers follow|text of your message|your original message|original mail as follows|original message:|message d'origine|ursprüngliche nachricht",
-    "--- the message that you sent|returned message is below|the original message was|message text follows|undelivered message follows|----- returned|en-têtes de message",
+    "--- the message that you sent|returned message is below|message text follows|undelivered message follows|----- returned|en-têtes de message",
     "the contents of your message|your message follows|the body of your message|копия сообщения|текст вашего письма|元のメッセージ|元のメール|原始邮件|original-nachricht",
-    "ursprungliche nachricht|kopie der nachricht|mensaje original|messaggio originale|mensagem original|oorspronkelijk bericht|以下は元|送信されたメール|原邮件|원본 메일|원본 메시지",
+    "ursprungliche nachricht|kopie der nachricht|mensaje original|messaggio originale|mensagem original|oorspronkelijk bericht|以下は元|送信されたメール|원본 메일|원본 메시지",
     "the attachment contains the original mail headers|message headers:|original headers|the first 50 lines|the following is the message|quoted message",
     "copie de votre message|le message original|contenu de votre message|le message d'origine",
 )

@@ -28,6 +28,7 @@ _NOT_RECIPIENTS = re.compile(
     re.IGNORECASE,
 )
 _TO = re.compile(r"(?:^|\s)(?:to|cc|bcc|an|para|a|kopie|destinatario|sent to)\s{0,3}:\s{0,3}[^:]{0,60}$", re.IGNORECASE)
+_TO_WORDS = frozenset({"to", "cc", "bcc", "an", "para", "a", "kopie", "destinatario", "sent to"})
 _RCPT = re.compile(r"rcpt\s{1,3}to\s{0,3}:?\s{0,3}<?$", re.IGNORECASE)
 _LABELS = re.compile(
     r"(?:recipients?(?: address(?:es)?)?|address(?:es)?(?:ed to)?|final-recipient:\s*rfc822;|failed recipient|unknown user|"
@@ -137,7 +138,7 @@ def _weight(lead: str, after: str) -> int:
         return 0
     if _RCPT.search(lead[-20:]):
         return 3
-    if _TO.search(lead[-100:]):
+    if _TO.search(lead[-100:]) and bare.casefold() in _TO_WORDS:
         return 1
     return 3 if _LABELS.search(lead[-100:]) else 2
 

@@ -10,6 +10,7 @@ from delivery.bounces.dsn import Report
 from delivery.bounces.fate import Fate, fate_of, says_something
 from delivery.bounces.fence import known_to_flufl
 from delivery.bounces.mime import Message, first, read, split_headers
+from delivery.bounces.notices import Notice, notice_in
 from delivery.bounces.recipients import Named, addresses_in, chosen, named_in
 from delivery.bounces.text import folded
 
@@ -71,6 +72,9 @@ def _classified(message: Message) -> Classified:
     feedback = arf.feedback_type(message)
     if feedback is not None:
         return _complaint(message) if feedback in arf.COMPLAINTS else OTHER
+    notice = notice_in(message)
+    if notice is not None:
+        return _of_notice(notice)
     view = _View.of(message)
     if message.disposition and not (view.robot and _refused(view)):
         return OTHER
@@ -159,6 +163,19 @@ class _View:
 
 def _complaint(message: Message) -> Classified:
     return Classified("complaint", tuple(Recipient(address, "unknown") for address in arf.complained(message)))
+
+
+def _of_notice(notice: Notice) -> Classified:
+    if notice.kind == "delivery":
+        return OTHER
+    if notice.kind == "complaint":
+        return Classified("complaint", tuple(Recipient(address, "unknown") for address, _, _ in notice.recipients))
+    action = "failed" if notice.permanent else "delayed"
+    people = (
+        Recipient(address, fate_of(said, status, action), status, said[:500])
+        for address, status, said in notice.recipients
+    )
+    return Classified("bounce", tuple(people))
 
 
 def _by_fields(view: _View) -> Classified | None:
@@ -256,6 +273,7 @@ def _is_prose_bounce(view: _View) -> bool:
     if view.null_sender:
         return failed_body and (view.failed_subject or _evidence(view))
     shown = says_something(view.prose[:10_000]) or bool(message.returned or view.quoted)
+    shown = shown or any(phrase in view.subject for phrase in phrases.MACHINE_SUBJECTS)
     return (
         view.failed_subject and failed_body and shown and any(one.weight >= 2 for one in named_in(view.prose[:10_000]))
     )
@@ -275,6 +293,10 @@ def _by_prose(view: _View) -> tuple[Recipient, ...]:
     if not failed:
         people = chosen(named, view.own(), returned_to)
         failed = [one.address for one in people]
+    if not failed and not view.message.returned:
+        failed = [
+            one.address for one in chosen(named_in(view.quoted[:3000]), view.own(), returned_to) if one.weight == 3
+        ]
     if not failed:
         known = known_to_flufl(
             message.header("from"), message.header("subject"), message.header("x-mailer"), view.prose
