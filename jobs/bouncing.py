@@ -29,7 +29,6 @@ ENVELOPE = (
 
 _TOKEN = re.compile(r"(?<![a-z2-7])[a-z2-7]{58}(?![a-z2-7])")
 _LEAVE = re.compile(r"(?<![a-z2-7])[a-z2-7]{42}(?![a-z2-7])")
-_ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"']{1,80}@[^\s<>()\[\]:;,\"']{1,255}")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{3,250}>")
 MOST_SEARCHED = 20_000
 
@@ -101,7 +100,7 @@ def _record(connection: "Connection", mail: "Mail", message: Message, found: Cla
         services.now(),
         signed=known is not None,
         status=status,
-        said=without_addresses(said),
+        said=bounces.without_addresses(said),
         inbound_key=mail.key,
     )
     rule = rule_of(services.settings.bounces)
@@ -160,12 +159,6 @@ def fate_for(found: Classified, address: str) -> tuple[Fault, str, str]:
     kinds = {one.kind for one in found.recipients}
     mildest: Fault = "soft" if "soft" in kinds else "unknown" if "unknown" in kinds or not kinds else "hard"
     return mildest, "", ""
-
-
-def without_addresses(text: str) -> str:
-    """What a server said, without the addresses in it: it is kept for longer than the member may wish to be known."""
-    said = text[:1000].strip().removeprefix("smtp;").removeprefix("SMTP;")
-    return " ".join(_ADDRESS.sub("...", said).split())[:300]
 
 
 def _in_ledger(connection: "Connection", path: tuple[str, str] | None, returned: Headers, member: str) -> int | None:

@@ -51,6 +51,7 @@ def serve(config: Path | None, host: str | None, port: int | None) -> None:
 
 def pages(services: Services) -> "Starlette":
     """The web application on these services. Raises SettingsError when the secret key is missing."""
+    from jobs.bouncing import rule_of
     from jobs.edition import bounds_of
     from web.app import create_app
     from web.context import WebContext
@@ -67,6 +68,8 @@ def pages(services: Services) -> "Starlette":
             mail_languages=_mail_languages(),
             budget=budget,
             budget_overall=overall,
+            webhook_secret=services.settings.incoming.webhook_secret.get_secret_value().encode(),
+            bounce_rule=rule_of(services.settings.bounces),
         )
     )
 
@@ -107,14 +110,18 @@ def _server(app: "Starlette") -> "uvicorn.Server":
 
 def _serve(services: Services, server: "uvicorn.Server", listener: socket.socket) -> None:
     from jobs import schedule
+    from jobs.intake import Intake
     from jobs.run import run_edition
     from jobs.send import send_due
 
     ticker = schedule.Ticker(services, run_edition, send_due)
     _note_signals(ticker, server)
+    intake = Intake(services, services.settings.schedule.tick_s)
+    intake.start()
     scheduler = schedule.start(ticker, services.settings.schedule.tick_s)
     server.run(sockets=[listener])
     ticker.stopping.set()
+    intake.stop()
     scheduler.pause()
     _drain(ticker)
     scheduler.shutdown(wait=False)

@@ -3,6 +3,7 @@
 Everything happens in the caller's transaction: the event, the address's record, its members and the ledger change together.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -32,6 +33,7 @@ REFUSALS: Mapping[str, Fault] = {"address": "hard", "mailbox": "soft", "unknown"
 PROBE_PREFIX = "p."
 """Before the id in a probe's Message-ID, which stands in its return path where a digest has its edition's."""
 
+_ADDRESS = re.compile(r"[^\s<>()\[\]:;,\"']{1,80}@[^\s<>()\[\]:;,\"']{1,255}")
 _REACH = tuple(field.name for field in fields(Reach))
 
 
@@ -188,6 +190,12 @@ def member_named(connection: Connection, address: str) -> str:
         select(MEMBER.c.public_id).where(MEMBER.c.address_key == key, MEMBER.c.status != "erased").order_by(MEMBER.c.id)
     )
     return connection.execute(query.limit(1)).scalar_one_or_none() or ""
+
+
+def without_addresses(text: str) -> str:
+    """What a server said, without the addresses in it: it is kept for longer than the member may wish to be known."""
+    said = text[:1000].strip().removeprefix("smtp;").removeprefix("SMTP;")
+    return " ".join(_ADDRESS.sub("...", said).split())[:300]
 
 
 def forget(connection: Connection, member_key: int) -> None:

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from store.database import StoreError
+from web.bounces import webhook
 from web.context import WebContext
 from web.feedback import feedback_page
 from web.home import health, home, stylesheet
@@ -33,6 +34,7 @@ ROUTES: list[BaseRoute] = [
     Route("/preferences/{token}/learned", learned, methods=["POST"]),
     Route("/feedback/{token}", feedback_page, methods=["GET", "POST"]),
     Route("/items/{public_id}", item),
+    Route("/hooks/bounces", webhook, methods=["POST"]),
 ]
 
 PROBLEMS = {

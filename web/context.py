@@ -1,13 +1,14 @@
 """What the pages are given."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from starlette.requests import Request
 
 from digest.budgets import Allowance, Bounds
+from profiles.reachability import Rule
 from store.database import Database
 
 USUAL = Bounds(Allowance(3, 6, 4), Allowance(7, 1, 20))
@@ -30,6 +31,9 @@ class WebContext:
     """What a member may choose to be sent, in one network."""
     budget_overall: Bounds = USUAL
     """The same over all networks."""
+    webhook_secret: bytes = b""
+    """What the webhook for bounces is signed with; empty: there is none."""
+    bounce_rule: Rule = field(default_factory=Rule)
 
 
 def context_of(request: Request) -> WebContext:

@@ -29,6 +29,7 @@ def every_address(pages):
         "/preferences/{token}/learned": f"{pages.preferences}/learned",
         "/feedback/{token}": f"{pages.feedback(item)}?more",
         "/items/{public_id}": f"/items/{item}",
+        "/hooks/bounces": "/hooks/bounces",
     }
     return [known[route.path] for route in ROUTES]
 
