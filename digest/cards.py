@@ -133,8 +133,10 @@ def counted(kind: Kind, n: int, translation: Translation) -> str:
     }[kind]
 
 
-def lead(kinds: Sequence[Kind], translation: Translation) -> str:
-    """What is inside, in the order of the mail: "Chosen for you: 2 requests, 1 event"."""
+def lead(kinds: Sequence[Kind], translation: Translation, *, urgent: bool = False) -> str:
+    """What is inside, in the order of the mail: "Chosen for you: 2 requests, 1 event"; or why it comes outside the digest."""
+    if urgent:
+        return translation.gettext("Sent to you now, outside your digest, because it is urgent and fits you well")
     counts = ", ".join(counted(kind, kinds.count(kind), translation) for kind in KINDS if kind in kinds)
     return translation.gettext("Chosen for you: %(counts)s", counts=counts)
 

@@ -11,6 +11,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """Every kind, in the order in which a digest shows them: requests first."""
 STATES: tuple[State, ...] = get_args(State)
 
+URGENT = "urgent-"
+"""What the slot of an urgent item's own edition begins with; its public id follows."""
+
 AUDIENCE_FACETS = ("profession", "setting", "organisation_type", "region", "country")
 
 

@@ -28,6 +28,8 @@ class Masthead:
     edition_id: str
     slot: str
     base_url: str
+    urgent: bool = False
+    """Whether these are mails of one urgent item, outside the digest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from email import message_from_bytes
 from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 import jinja2
@@ -47,7 +48,7 @@ class DigestPress:
         topic_labels: Mapping[str, str],
         keys: Sequence[DkimKey] = (),
     ) -> None:
-        self._masthead = replace(masthead, **{f.name: cards.line(getattr(masthead, f.name)) for f in fields(masthead)})
+        self._masthead = _cleaned(masthead)
         self._topic_labels = topic_labels
         self._layout = Layout(environment)
         self._translations = load_translations(environment)
@@ -151,6 +152,12 @@ class DigestPress:
                 message = self.message(recipient, entries, "<trial@example.org>", date)
                 _compare(message, self.parts(recipient, entries))
         self._sheets.clear()
+
+
+def _cleaned(masthead: Masthead) -> Masthead:
+    words: dict[str, Any] = {f.name: getattr(masthead, f.name) for f in fields(masthead)}
+    words |= {name: cards.line(word) for name, word in words.items() if isinstance(word, str)}
+    return Masthead(**words)
 
 
 def _compare(message: bytes, plain: MailParts) -> None:

@@ -24,6 +24,8 @@ def limits_for(item: Item, rules: Mapping[str, int]) -> tuple[int, int]:
     """
     needed = rules.get(f"needed_{item.kind}", 0) if item.reach_needed is None else item.reach_needed
     most = rules.get(f"most_{item.kind}", 0) if item.reach_most is None else item.reach_most
+    if item.urgent and not most:
+        most = max(needed, rules.get("most_urgent", 0))
     if most and needed > most:
         return (needed, needed) if item.reach_most is None else (most, most)
     return needed, most

@@ -44,6 +44,7 @@ class Sheet:
         self._layout = layout
         self._translation = translation
         self._topic_labels = topic_labels
+        self._urgent = masthead.urgent
         self._place = Place(masthead.base_url, masthead.reply_to, masthead.time_zone)
         self.words = {
             "_": translation.gettext,
@@ -154,7 +155,7 @@ class Sheet:
         return Plate(cut(self._layout.text(FRAME, **values)), cut(self._layout.page(**values)))
 
     def _printed_lead(self, kinds: tuple[Kind, ...]) -> Printed:
-        return inline(cards.lead(kinds, self._translation))
+        return inline(cards.lead(kinds, self._translation, urgent=self._urgent))
 
     def _make_reason(self, terms: tuple[tuple[str, str], ...]) -> Printed:
         return inline(self._reason(terms))
@@ -186,11 +187,11 @@ class Sheet:
         return "".join(text), "".join(html)
 
     def subject(self, entries: Sequence[Entry]) -> str:
-        words = subject([entry.item for entry in entries], self._translation)
+        words = subject([entry.item for entry in entries], self._translation, urgent=self._urgent)
         return cards.line(self._layout.subject(**self.words, subject=words))
 
     def lead(self, entries: Sequence[Entry]) -> str:
-        return cards.lead([entry.item.kind for entry in entries], self._translation)
+        return cards.lead([entry.item.kind for entry in entries], self._translation, urgent=self._urgent)
 
     def _reason(self, terms: Sequence[tuple[str, str]]) -> str:
         return cards.reason(terms, self._topic_labels, self._translation)

@@ -11,8 +11,13 @@ LONGEST = 70
 """Characters after which phones and webmail cut a subject."""
 
 
-def subject(items: Sequence[Item], translation: Translation) -> str:
+def subject(items: Sequence[Item], translation: Translation, *, urgent: bool = False) -> str:
     """One line of about `LONGEST` characters for items in the order in which the mail shows them; never empty."""
+    if urgent:
+        title = translation.gettext(
+            "Urgent: %(title)s", title=one_line(items[0].title) or translation.gettext("Without a title")
+        )
+        return shortened(title, LONGEST)
     requests = sum(item.kind == "request" for item in items)
     if requests > 1:
         return _with_others(_requests(requests, translation), len(items) - requests, translation)

@@ -61,13 +61,16 @@ def edition_settings(services: Services, network: Network) -> dict[str, Any]:
         "policy": settings.digest.policy,
         "order": {name: getattr(settings.digest, name) for name in OrderRule.__slots__},
         "shape": {"per_poster": settings.digest.per_poster, "per_topic": settings.digest.per_topic},
-        "reach": settings.reach.model_dump(),
+        "reach": settings.reach.model_dump() | {"most_urgent": settings.urgent.most},
         "budget": settings.budget.model_dump(),
     }
 
 
-def open_edition(services: Services, network: Network, slot: str, at: datetime) -> bool:
-    """Open the slot's edition and freeze its items and audience; False if it is open or done already."""
+def open_edition(services: Services, network: Network, slot: str, at: datetime, only: Item | None = None) -> bool:
+    """Open the slot's edition and freeze its items and audience; False if it is open or done already.
+
+    With `only` it is an urgent one, of that item alone, for those who take urgent mail.
+    """
     settings = edition_settings(services, network)
     oldest = at - timedelta(days=settings["max_item_age_days"])
     with services.database.writing() as connection:
@@ -76,9 +79,12 @@ def open_edition(services: Services, network: Network, slot: str, at: datetime) 
         if suppression.any_in_force(connection):
             suppression.stop_members(connection, network.key, services.secret_key, at)
         items.close_answered(connection, network.key, settings["reach"]["answers_wanted"], at)
-        keys = [item.key for item in items.open_items(connection, network.key, at, oldest)]
+        keys = (
+            [item.key for item in items.open_items(connection, network.key, at, oldest)] if only is None else [only.key]
+        )
+        kind = "weekly" if only is None else "urgent"
         opened = editions.open_once(
-            connection, network_key=network.key, slot=slot, as_of=at, item_keys=keys, settings=settings
+            connection, network_key=network.key, slot=slot, as_of=at, item_keys=keys, settings=settings, kind=kind
         )
         fail_point("run.opening")
     return opened
@@ -488,7 +494,7 @@ def settled(
     decided = Decided(digests=[], chosen=[], left_out=[], outbox=[])
     able: list[PlannedDigest] = []
     for member in batch:
-        reason = _why_no_mail(member, edition.as_of, today)
+        reason = _why_no_mail(member, edition, today)
         if reason is None and member.member_key in place:
             able.append(member)
         else:
@@ -518,17 +524,21 @@ def _draw(network: Network, edition: Edition, member: PlannedDigest) -> int:
 def due_members(batch: Sequence[PlannedDigest], network: Network, edition: Edition) -> list[PlannedDigest]:
     """Those who get a digest in this edition if anything fits them."""
     today = edition.as_of.astimezone(ZoneInfo(network.time_zone)).date()
-    return [member for member in batch if _why_no_mail(member, edition.as_of, today) is None]
+    return [member for member in batch if _why_no_mail(member, edition, today) is None]
 
 
-def _why_no_mail(member: PlannedDigest, now: datetime, today: Any) -> str | None:
+def _why_no_mail(member: PlannedDigest, edition: Edition, today: Any) -> str | None:
+    """How often somebody wants the digest says nothing of urgent mail, which they agreed to by itself."""
+    urgent = edition.kind == "urgent"
+    if urgent and not member.urgent:
+        return "not_urgent"
     return why_no_mail(
         status=member.status,  # type: ignore[arg-type]
         paused_until=member.paused_until,
-        cadence=member.cadence,  # type: ignore[arg-type]
-        last_digest_at=member.last_digest_at,
+        cadence="weekly" if urgent else member.cadence,  # type: ignore[arg-type]
+        last_digest_at=None if urgent else member.last_digest_at,
         has_profile=bool(member.stated.strip() or member.chosen),
-        now=now,
+        now=edition.as_of,
         today=today,
     )
 
@@ -629,7 +639,7 @@ def _add_learned(
 
 
 def _not_before(member: PlannedDigest, network: Network, edition: Edition) -> datetime:
-    if member.weekday is None and member.hour is None:
+    if (member.weekday is None and member.hour is None) or edition.kind == "urgent":
         return edition.as_of
     return preferred_instant(edition.as_of, member.time_zone or network.time_zone, member.weekday, member.hour)
 
@@ -656,6 +666,8 @@ def _rooms(
         altogether = overall.allowance(Wished(), account.wished) if account else overall.usual
         day = at.astimezone(zone).toordinal()
         left = room(account.drawn if account else (), network.key, own, altogether, at, day)
+        if edition.kind == "urgent" and left.not_before > at:
+            left = left._replace(mails=0)  # it does not wait: it goes to others
         found.append(left._replace(asks=NO_LIMIT) if greedy else left)
     return found
 

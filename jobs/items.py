@@ -99,12 +99,27 @@ def _audience_options(command: Callable[..., None]) -> Callable[..., None]:
     "--answers-wanted", type=click.IntRange(0), help="Offers of help after which a request is closed; 0: no end."
 )
 @click.option("--draft", is_flag=True, help="Store it as a draft, which is not sent.")
+@click.option("--urgent", is_flag=True, help="Send it at once, once another coordinator approved it; needs --by.")
+@click.option("--by", default="", help="The coordinator who posts an urgent item, by address or id.")
 @click.option(
     "--resume", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Go on with a text that was kept."
 )
 @click.pass_obj
-def post(config: Path | None, /, slug: str, body_file: Any, draft: bool, resume: Path | None, **given: Any) -> None:
+def post(
+    config: Path | None,
+    /,
+    slug: str,
+    body_file: Any,
+    draft: bool,
+    resume: Path | None,
+    urgent: bool,
+    by: str,
+    **given: Any,
+) -> None:
     """Post one item and print its public id. Without --title your editor opens on a form.
+
+    An urgent one waits for `germane items approve`, and then goes at once to the members it fits best, of those who take
+    urgent mail, within their budgets.
 
     Example: germane items post --kind request --title "Who has a TIA pathway?" --topic stroke --deadline 2026-11-30
     """
@@ -116,10 +131,48 @@ def post(config: Path | None, /, slug: str, body_file: Any, draft: bool, resume:
     fields: dict[str, object] = {name: value for name, value in given.items() if value or value == 0}
     fields |= {"body": body_file.read()} if body_file else {}
     fields |= {"state": "draft"} if draft else {}
+    if urgent:
+        _post_urgent(services, network, fields, given["title"], by)
+        return
     posted = post_fields(services, network, fields) if given["title"] else edit(services, network, fields, resume)
     click.echo(posted.public_id if posted else "nothing was posted", err=posted is None)
     if posted and posted.state == "published":
         _tell_reach(services, network, posted)
+
+
+def _post_urgent(
+    services: "Services", network: "Network", fields: dict[str, object], title: str | None, by: str
+) -> None:
+    from jobs.urgent import post_urgent
+
+    if not title or not by:
+        raise click.UsageError("an urgent item needs --title, and --by with the coordinator who posts it")
+    held = post_urgent(services, network, fields, by)
+    click.echo(held.public_id)
+    click.echo(
+        f"germane: it is held until another coordinator says: germane items approve {held.public_id} --by WHO", err=True
+    )
+
+
+@items.command()
+@click.argument("id_")
+@network_option
+@click.option("--by", required=True, help="The coordinator or admin who approves, by address or id; not its poster.")
+@click.option("--no-send", is_flag=True, help="Compose only; `germane send` or `germane serve` sends it.")
+@click.pass_obj
+def approve(config: Path | None, /, id_: str, slug: str, by: str, no_send: bool) -> None:
+    """Approve an urgent item, which is then sent at once.
+
+    Example: germane items approve k3x7m2q5v8wz4b6n --by helen@trust.example.org
+    """
+    from jobs.run import print_report
+    from jobs.urgent import approve as approve_urgent
+
+    services, network = _open(config, slug)
+    item = _find(services, network, id_)
+    report = approve_urgent(services, network, item, by, send=not no_send)
+    click.echo(f"{item.public_id}: approved: {printable(item.title)}")
+    print_report(report)
 
 
 @items.command("list")
@@ -195,7 +248,8 @@ def publish(config: Path | None, /, id_: str, slug: str) -> None:
     with services.database.writing() as connection:
         done = store.publish(connection, item.key, services.now())
     if not done:
-        raise click.ClickException(f"{item.public_id} is {item.state}; only a draft or a held item can be published")
+        needs = "an urgent item needs `germane items approve`" if item.urgent else f"it is {item.state}"
+        raise click.ClickException(f"{item.public_id}: {needs}; only a draft or a held item can be published")
     click.echo(f"{item.public_id}: published: {printable(item.title)}")
 
 

@@ -92,6 +92,20 @@ def parse_form(text: str) -> dict[str, object]:
 
 
 def _post(services: "Services", network: "Network", fields: Mapping[str, object]) -> Item:
+    named = _read(services, network, fields)
+    with services.database.writing() as connection:
+        return store.add(connection, network.key, named, services.now())
+
+
+def read_item(services: "Services", network: "Network", fields: Mapping[str, object]) -> Item:
+    """One item that can be stored. Raises click.UsageError with every reason why it cannot."""
+    try:
+        return _read(services, network, fields)
+    except Rejection as reason:
+        raise click.UsageError(str(reason)) from None
+
+
+def _read(services: "Services", network: "Network", fields: Mapping[str, object]) -> Item:
     now = services.now()
     if fields.get("state", "published") not in {"published", "draft"}:
         raise Rejection("state: a new item is published or draft")
@@ -100,9 +114,7 @@ def _post(services: "Services", network: "Network", fields: Mapping[str, object]
     if problems:
         raise Rejection(*problems)
     dated = replace(item, published_at=now, external_id="")
-    named = replace(dated, external_id=derived_id(dated), published_at=now if item.state == "published" else None)
-    with services.database.writing() as connection:
-        return store.add(connection, network.key, named, now)
+    return replace(dated, external_id=derived_id(dated), published_at=now if item.state == "published" else None)
 
 
 def _over(item: Item, now: datetime) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from digest.items import Topic
+from digest.items import URGENT, Topic
 from digest.message import DigestPress, Masthead, Recipient
 from jobs.keyring import keys_for
 from jobs.services import TEMPLATES, Services
@@ -47,6 +47,7 @@ def press_for(
         edition_id=edition_id,
         slot=slot,
         base_url=services.settings.web.base_url,
+        urgent=slot.startswith(URGENT),
     )
     return DigestPress(mail_environment(), masthead, {topic.key: topic.label for topic in topics}, keys)
 

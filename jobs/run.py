@@ -13,6 +13,7 @@ from jobs.shortfalls import print_shortfalls, told
 from jobs.terminal import advancing, as_json_option, network_option, print_bars, print_json, print_table, progress
 
 if TYPE_CHECKING:
+    from digest.items import Item
     from jobs.send import SendReport
     from jobs.services import Services
     from store.editions import Counts, Edition
@@ -24,6 +25,7 @@ WORDS = {
     "empty_profile": "no stated interest and no chosen topic",
     "nothing_fits": "nothing fits well enough",
     "nothing_allowed": "what fits is muted, not for them, or was sent before",
+    "not_urgent": "takes no urgent mail any more",
     "over_budget": "what fits goes beyond their budget, or went to enough others",
     "changed_meanwhile": "came back while the edition was decided",
     "left": "left meanwhile",
@@ -121,22 +123,30 @@ def run(config: Path | None, slug: str, at: datetime | None, dry_run: bool, no_s
     if not chosen:
         raise click.ClickException("there is no network yet; `germane networks add` makes one")
     with progress() as bars:
-        reports = [_run_one(services, network, at, dry_run, not no_send, bars) for network in chosen]
+        reports = [
+            report
+            for network in chosen
+            for report in _run_one(services, network, at, dry_run, send=not no_send, bars=bars)
+        ]
     _print(reports, as_json, dry_run)
     _exit(reports, dry_run, no_send)
 
 
 def _run_one(
-    services: "Services", network: "Network", at: datetime | None, dry_run: bool, send: bool, bars: Any
-) -> RunReport:
-    """One network's report. An edition that another process is composing does not keep the next network waiting."""
+    services: "Services", network: "Network", at: datetime | None, dry_run: bool, *, send: bool, bars: Any
+) -> list[RunReport]:
+    """One network's reports, urgent items that were approved and not sent yet first. An edition that another process is
+    composing does not keep the next network waiting."""
+    from jobs.urgent import run_approved
+
     moment = _moment(at, network, services.now())
     if dry_run:
-        return rehearse(services, network, at=moment, progress=bars)
+        return [rehearse(services, network, at=moment, progress=bars)]
     try:
-        return run_edition(services, network, at=moment, send=send, progress=bars)
+        urgent = run_approved(services, network, send=send)
+        return [*urgent, run_edition(services, network, at=moment, send=send, progress=bars)]
     except EditionBusy as busy:
-        return RunReport(network.slug, busy.slot, "busy", busy=busy.message, complete=False)
+        return [RunReport(network.slug, busy.slot, "busy", busy=busy.message, complete=False)]
 
 
 def run_edition(
@@ -147,10 +157,12 @@ def run_edition(
     slot: str = "",
     send: bool = True,
     progress: Any = None,
+    only: "Item | None" = None,
 ) -> RunReport:
     """Compose the edition of the week of `at` (or of `slot`), and send it. Idempotent, and exclusive over all processes.
 
-    Raises EditionBusy while another live process holds the edition, and TemplateError before anything is composed.
+    With `only` it is an urgent edition, of that item alone. Raises EditionBusy while another live process holds the edition,
+    and TemplateError before anything is composed.
     """
     from digest.slots import week_of
     from jobs.edition import open_edition
@@ -161,7 +173,7 @@ def run_edition(
     _ = services.secret_key  # raises where it is missing, before anything is composed
     _check_templates(services, network)
     slot = slot or week_of(at, network.time_zone)
-    open_edition(services, network, slot, at)
+    open_edition(services, network, slot, at, only)
     reach("run.opened")
     owner, lease_s = process_name(), services.settings.schedule.lease_s
     edition = _claimed(services, network, slot, owner)

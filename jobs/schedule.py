@@ -95,7 +95,9 @@ class Ticker:
 
         now = self.services.now()
         with self.services.database.reading() as connection:
-            states = {edition.slot: edition.state for edition in editions.latest(connection, network.key)}
+            states = {
+                edition.slot: edition.state for edition in editions.latest(connection, network.key, kind="weekly")
+            }
         grace = timedelta(hours=self.services.settings.schedule.grace_h)
         slot = slot_due(now, network, added_at, states, grace)
         if slot is None:

@@ -219,6 +219,9 @@ class ReachSettings(Section):
 class UrgentSettings(Section):
     quota: Positive = Field(2, description="Urgent items that one coordinator may post in `urgent.period_days`.")
     period_days: Positive = Field(28, description="Days over which they are counted.")
+    most: Positive = Field(
+        40, description="Most members an urgent item is sent to at once, where it sets no limit itself."
+    )
 
 
 class ImportSettings(Section):

@@ -195,9 +195,10 @@ def find(connection: Connection, network_key: int, slot: str) -> Edition | None:
     return _edition(row) if row else None
 
 
-def latest(connection: Connection, network_key: int, limit: int = 10) -> list[Edition]:
-    """The network's editions, newest first."""
+def latest(connection: Connection, network_key: int, limit: int = 10, kind: str = "") -> list[Edition]:
+    """The network's editions, newest first; only those of a kind, if one is given."""
     query = select(EDITION).where(EDITION.c.network_id == network_key).order_by(EDITION.c.as_of.desc()).limit(limit)
+    query = query.where(EDITION.c.kind == kind) if kind else query
     return [_edition(row) for row in connection.execute(query)]
 
 
@@ -415,7 +416,8 @@ def carried_pairs(
     query = (
         select(DIGEST.c.member_id, LEFT_OUT.c.item_id, LEFT_OUT.c.reason == "carried_over")
         .join_from(DIGEST, LEFT_OUT, LEFT_OUT.c.digest_id == DIGEST.c.id)
-        .where(DIGEST.c.edition_id.in_(select(EDITION_ITEM.c.edition_id).where(these)))
+        .join(EDITION, EDITION.c.id == DIGEST.c.edition_id)
+        .where(DIGEST.c.edition_id.in_(select(EDITION_ITEM.c.edition_id).where(these)), EDITION.c.kind == "weekly")
         .where(DIGEST.c.member_id.between(first_member, last_member))
         .where(LEFT_OUT.c.reason.in_(("carried_over", *NO_ROOM)))
     )

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     case,
+    exists,
     func,
     insert,
     literal,
@@ -21,17 +22,21 @@ from sqlalchemy import (
     update,
 )
 
-from digest.items import STATES, Audience, Item, State
+from digest.items import STATES, URGENT, Audience, Item, State
 from store.database import insert_rows
 from store.identifiers import new_public_id
 from store.tables import DigestItem as DigestItemRow
+from store.tables import Edition as EditionRow
 from store.tables import Feedback as FeedbackRow
 from store.tables import Item as ItemRow
+from store.tables import Member as MemberRow
 from store.tables import Outbox as OutboxRow
 from store.types import UtcDateTime
 
 TABLE = ItemRow.__table__  # type: ignore[attr-defined]
 CHOSEN = DigestItemRow.__table__  # type: ignore[attr-defined]
+EDITION = EditionRow.__table__  # type: ignore[attr-defined]
+MEMBER = MemberRow.__table__  # type: ignore[attr-defined]
 FEEDBACK = FeedbackRow.__table__  # type: ignore[attr-defined]
 OUTBOX = OutboxRow.__table__  # type: ignore[attr-defined]
 
@@ -137,8 +142,9 @@ def state_reason(connection: Connection, key: int) -> str:
 
 
 def publish(connection: Connection, key: int, now: datetime) -> bool:
-    """Publish a draft or held item, from now on unless it has a later date. False for an item in any other state."""
-    statement = update(TABLE).where(TABLE.c.id == key, TABLE.c.state.in_(sorted(UNSEEN)))
+    """Publish a draft or held item, from now on unless it has a later date. False for an item in any other state, and for an
+    urgent one, which needs an approval."""
+    statement = update(TABLE).where(TABLE.c.id == key, TABLE.c.state.in_(sorted(UNSEEN)), ~TABLE.c.urgent)
     later = case((TABLE.c.published_at > now, TABLE.c.published_at), else_=bindparam("at", now, UtcDateTime))
     return bool(connection.execute(statement.values(state="published", published_at=later, updated_at=now)).rowcount)
 
@@ -148,6 +154,39 @@ def withdraw(connection: Connection, key: int, now: datetime, reason: str = "") 
     statement = update(TABLE).where(TABLE.c.id == key, TABLE.c.state != "withdrawn")
     changes = {"state": "withdrawn", "state_reason": reason, "updated_at": now}
     return bool(connection.execute(statement.values(**changes)).rowcount)
+
+
+def post_urgent(
+    connection: Connection, network_key: int, item: Item, by: int, now: datetime, quota: int, since: datetime
+) -> Item | None:
+    """Hold an urgent item of the coordinator `by` for an approval; None when they posted `quota` of them since a moment.
+
+    Those that were withdrawn do not count. On PostgreSQL the coordinator's row is locked, so that two at once count each other.
+    """
+    connection.execute(select(MEMBER.c.id).where(MEMBER.c.id == by).with_for_update())
+    mine = (TABLE.c.posted_by == by, TABLE.c.urgent, TABLE.c.created_at > since, TABLE.c.state != "withdrawn")
+    if connection.execute(select(func.count()).where(*mine)).scalar_one() >= quota:
+        return None
+    held = add(connection, network_key, replace(item, state="held", urgent=True, published_at=None), now)
+    connection.execute(update(TABLE).where(TABLE.c.id == held.key).values(posted_by=by))
+    return held
+
+
+def approve(connection: Connection, key: int, by: int, now: datetime) -> bool:
+    """Publish an urgent item that is held; False when it is not, or when its own poster approves."""
+    waits = update(TABLE).where(TABLE.c.id == key, TABLE.c.state == "held", TABLE.c.urgent, TABLE.c.posted_by != by)
+    values = {"state": "published", "approved_by": by, "approved_at": now, "published_at": now, "updated_at": now}
+    return bool(connection.execute(waits.values(**values)).rowcount)
+
+
+def urgent_to_send(connection: Connection, network_key: int, now: datetime) -> list[Item]:
+    """Approved urgent items that are open and whose own edition was not begun, or not composed to its end."""
+    begun = EDITION.c.slot == literal(URGENT, String) + TABLE.c.public_id
+    done = exists().where(
+        EDITION.c.network_id == TABLE.c.network_id, begun, EDITION.c.state.in_(("released", "finished"))
+    )
+    query = _items(network_key).where(TABLE.c.urgent, TABLE.c.approved_at.is_not(None), *_open(now), ~done)
+    return _read(connection, query.order_by(TABLE.c.approved_at, TABLE.c.id))
 
 
 def close(connection: Connection, key: int, now: datetime, reason: str = "") -> bool:

@@ -1,0 +1,128 @@
+"""Urgent items: approved, within a quota, with consent and within the same budgets."""
+
+from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
+
+import pytest
+
+from profiles.member import Preferences, Profile
+from store import items
+from tests.jobs.installation import Installation, germane, printed
+
+STROKE = Profile(stated="early supported discharge after stroke, rehabilitation at home", languages=("en",))
+TEXT = ("--body", "Which stroke teams run early supported discharge at home? We need an answer this week.")
+
+
+@pytest.fixture
+def network(installation: Installation) -> Installation:
+    """Helen and Rhodri coordinate; Una takes urgent mail, Ann does not."""
+    for name in ("helen", "rhodri"):
+        installation.join(f"{name}@example.org", Profile(languages=("en",)), role="coordinator")
+    installation.join("una@example.org", STROKE, preferences=Preferences(urgent=True))
+    return installation
+
+
+def post(title: str = "Discharge teams needed", by: str = "helen@example.org") -> str:
+    result = germane("items", "post", "--urgent", "--kind", "request", "--title", title, *TEXT, "--by", by)
+    assert result.exit_code == 0, result.output
+    return result.stdout.strip()
+
+
+def approve(item: str, by: str = "rhodri@example.org") -> str:
+    result = germane("items", "approve", item, "--by", by)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_once_approved_it_goes_at_once_to_those_it_fits_who_take_urgent_mail(network: Installation) -> None:
+    item = post()
+    assert printed("items", "show", item)["state"] == "held"
+    approve(item)
+    assert network.mailed == ["una@example.org"]
+    mail = message_from_bytes(network.server.accepted[0].content, policy=default)
+    assert mail["Subject"] == "Urgent: Discharge teams needed"
+    body = mail.get_body(("plain",))
+    assert body is not None
+    assert "because it is urgent" in " ".join(body.get_content().split())
+    told = printed("explain", "una@example.org", "--edition", f"urgent-{item}")
+    assert (told["state"], told["delivery"]) == ("composed", "handed_over")
+
+
+def test_it_comes_once_and_the_digest_does_not_repeat_it(network: Installation) -> None:
+    approve(post())
+    network.now += timedelta(hours=8)
+    germane("run")
+    digest = [mail for mail in network.server.accepted if "una@example.org" in mail.recipients]
+    assert len(digest) == 2
+    told = printed("explain", "una@example.org", "--edition", "2026-W47")
+    assert "Discharge teams needed" not in [row["title"] for row in told["sent"]]
+    told = printed("explain", "ann@example.org", "--edition", "2026-W47")
+    assert "Discharge teams needed" in [row["title"] for row in told["sent"]]
+
+
+def test_it_draws_on_the_same_account(network: Installation) -> None:
+    approve(post())
+    draws = printed("members", "budget", "una@example.org")["draws"]
+    assert [(draw["what"], draw["mails"], draw["asks"]) for draw in draws] == [("urgent", 1, 1)]
+
+
+@pytest.mark.parametrize("limit", [("--asks-per-month", 0), ("--hours-between-mails", 48)])
+def test_it_goes_to_nobody_beyond_their_budget(network: Installation, limit: tuple[str, int]) -> None:
+    germane("members", "budget", "una@example.org", *limit)
+    germane("run")
+    before = len(network.mailed)
+    network.now += timedelta(hours=24)
+    item = post()
+    approve(item)
+    assert len(network.mailed) == before
+    assert printed("explain", "una@example.org", "--edition", f"urgent-{item}")["reason"] == "over_budget"
+
+
+def test_its_poster_cannot_approve_it_and_a_member_can_do_neither(network: Installation) -> None:
+    item = post()
+    own = germane("items", "approve", item, "--by", "helen@example.org")
+    assert (own.exit_code, "its own poster cannot approve it" in own.stderr) == (2, True)
+    member = germane("items", "approve", item, "--by", "una@example.org")
+    assert "no active coordinator or admin" in member.stderr
+    poster = germane("items", "post", "--urgent", "--title", "Help", "--by", "una@example.org")
+    assert "no active coordinator or admin" in poster.stderr
+    published = germane("items", "publish", item)
+    assert "an urgent item needs `germane items approve`" in published.stderr
+    assert network.mailed == []
+
+
+def test_a_quota_that_is_used_up_is_told_and_comes_back(network: Installation) -> None:
+    for n in range(2):
+        post(f"Discharge teams {n}")
+    third = germane("items", "post", "--urgent", "--title", "Discharge teams 3", *TEXT, "--by", "helen@example.org")
+    assert third.exit_code == 2
+    assert "has posted 2 urgent items in the last 28 days, which is as many as there may be" in third.stderr
+    post("Discharge teams 4", by="rhodri@example.org")
+    network.now += timedelta(days=29)
+    post("Discharge teams 5")
+
+
+def test_approved_twice_it_is_sent_once(network: Installation) -> None:
+    item = post()
+    approve(item)
+    again = germane("items", "approve", item, "--by", "rhodri@example.org")
+    assert (again.exit_code, "only an urgent item that is held can be approved" in again.stderr) == (2, True)
+    assert network.mailed == ["una@example.org"]
+
+
+def test_one_that_was_approved_before_a_crash_is_sent_by_the_next_run(network: Installation) -> None:
+    item = post()
+    with network.database.writing() as connection:
+        found = items.find(connection, network.network_key, item)
+        assert found
+        assert items.approve(connection, found.key, 1, network.now)
+    first, *_ = printed("run")
+    assert (first["slot"], first["delivered"]) == (f"urgent-{item}", 1)
+    assert [report["slot"] for report in printed("run")] == ["2026-W47"]
+
+
+def test_without_a_poster_or_a_title_nothing_is_posted(network: Installation) -> None:
+    for options in (("--title", "Help"), ("--by", "helen@example.org")):
+        result = germane("items", "post", "--urgent", *options)
+        assert (result.exit_code, "needs --title, and --by" in result.stderr) == (2, True)
