@@ -16,7 +16,8 @@ from digest.selection import place_within
 
 SWAP_PAIRS = 1_000_000
 """Exchanges that are looked at in one round; where there are more, those of a part of the members, of others in each round."""
-ROUNDS = 24
+ROUNDS, LARGE_ROUNDS = 24, 6
+"""Most rounds; the latter where only a part of the members can be looked at in each, so that time stays linear."""
 PATHS = 400
 """Most paths followed in one round."""
 LONGEST = 6
@@ -38,7 +39,7 @@ def rerouted(problem: Problem, chosen: Bools) -> Bools:
         wanted = wanted[problem.member[wanted] % every == number % every]
         gained = _Graph.of(problem, picked, wanted, reach).follow(problem, chosen, reach)
         idle = 0 if gained else idle + 1
-        if idle >= min(every, 6):
+        if idle >= min(every, 2) or (every > 1 and number + 1 >= LARGE_ROUNDS):
             break
     return chosen
 

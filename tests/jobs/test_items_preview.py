@@ -107,15 +107,17 @@ def test_nobody_else_is_told_names(installation: Installation, address: str) -> 
 
 
 def test_it_tells_what_it_takes_the_place_of(installation: Installation, tmp_path: Path) -> None:
-    preferences = some_preferences(items_per_digest=1)
-    installation.join("eve@example.org", STROKE, preferences=preferences)
-    near = {
-        **A_REQUEST,
-        "body": f"{A_REQUEST['body']} Early supported discharge after stroke, early supported discharge.",
-    }
-    found = preview(a_file(tmp_path, near))
-    assert found["pushed_out"] in ([["Early supported discharge teams", 1]], [])
-    assert found["full"] + sum(n for _, n in found["pushed_out"]) == 1
+    installation.join("eve@example.org", STROKE, preferences=some_preferences(items_per_digest=1))
+    better = {**A_REQUEST, "body": "Early supported discharge after stroke, early supported discharge."}
+    found = preview(a_file(tmp_path, better))
+    assert (found["reached"], found["full"]) == (2, 0)
+    assert found["pushed_out"] == [["Early supported discharge teams", 1]]
+
+
+def test_an_item_that_fits_worse_takes_nobodys_place(installation: Installation, tmp_path: Path) -> None:
+    installation.join("eve@example.org", STROKE, preferences=some_preferences(items_per_digest=1))
+    found = preview(a_file(tmp_path, {"id": "new-3", "title": "Balance after a stroke", "body": "A gym for balance."}))
+    assert (found["fits"], found["full"], found["pushed_out"]) == (2, 1, [])
 
 
 def test_several_items_of_a_file_are_previewed_one_by_one(installation: Installation, tmp_path: Path) -> None:
