@@ -13,7 +13,7 @@ import scipy.sparse as sp
 
 from bench import synthetic
 from bench.weekly import NOW
-from digest.calibration import Background
+from digest.calibration import Background, Effects
 from digest.composition import Edition
 from digest.eligibility import Eligibility, Members
 from digest.items import AUDIENCE_FACETS, Item
@@ -74,9 +74,8 @@ def _again(readers: Readers, n: int) -> Readers:
         readers,
         terms=terms,
         latent=np.resize(readers.latent, (n, readers.latent.shape[1])),
-        background=Background(
-            **{name: np.resize(getattr(readers.background, name), n) for name in Background.__slots__}
-        ),
+        background=Background(np.resize(readers.background.mean, n), np.resize(readers.background.deviation, n)),
+        effects=Effects(np.resize(readers.effects.intercept, n), np.resize(readers.effects.slope, n)),
         least=np.resize(readers.least, n),
     )
 

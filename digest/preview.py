@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from digest.calibration import Background, Calibration
+from digest.calibration import Background, Calibration, Effects
 from digest.composition import Edition, Wants
 from digest.eligibility import Block, Codes
 from digest.limits import NO_LIMIT
@@ -41,6 +41,7 @@ class Readers:
     latent: npt.NDArray[np.float32]
     """Of shape (n_members, n_dimensions), dense."""
     background: Background
+    effects: Effects
     least: Floats
     """For each member the score under which a match is lower than what was asked for."""
 
@@ -49,23 +50,25 @@ class Readers:
         """`least` is the lowest match that is still of interest, 0 to 100."""
         n = edition.space.n_terms
         matcher = edition.matcher or TfidfMatcher(n, most=0)
-        background = Background.of(matcher, wants.rows, edition.past)
-        scores = edition.calibration.least_scores(least, background)
+        judged = edition.judged(wants)
+        background, effects = judged.background, edition.calibration.effects(judged)
+        scores = edition.calibration.least_scores(least, background, effects)
         latent, terms = wants.rows[:, n:].toarray(), sp.csc_matrix(wants.rows[:, :n])
         rows = None if isinstance(matcher, TfidfMatcher) else wants.rows
-        return cls(matcher, edition.calibration, rows, terms, latent, background, scores)
+        return cls(matcher, edition.calibration, rows, terms, latent, background, effects, scores)
 
     @classmethod
     def joined(cls, parts: Sequence["Readers"]) -> "Readers":
         """One batch of members after the other, of the same edition; there must be one."""
-        names, rows = Background.__slots__, [part.rows for part in parts if part.rows is not None]
+        rows, effects = [part.rows for part in parts if part.rows is not None], [part.effects for part in parts]
         return cls(
             matcher=parts[0].matcher,
             calibration=parts[0].calibration,
             rows=sp.vstack(rows, format="csr") if rows else None,
             terms=sp.vstack([part.terms for part in parts], format="csc"),
             latent=np.concatenate([part.latent for part in parts]),
-            background=Background(**{n: np.concatenate([getattr(p.background, n) for p in parts]) for n in names}),
+            background=Background.joined([part.background for part in parts]),
+            effects=Effects(np.concatenate([e.intercept for e in effects]), np.concatenate([e.slope for e in effects])),
             least=np.concatenate([part.least for part in parts]),
         )
 
@@ -80,7 +83,9 @@ class Readers:
         starts = np.zeros(len(member) + 1, np.int64)
         starts[1:] = np.arange(1, len(member) + 1)
         column = sp.csr_matrix((score[member], np.zeros(len(member), np.int64), starts), (len(member), 1))
-        found = self.calibration.match(column, _of(self.background, member))
+        background = Background(self.background.mean[member], self.background.deviation[member])
+        effects = Effects(self.effects.intercept[member], self.effects.slope[member])
+        found = self.calibration.match(column, background, effects)
         return member, found.data.astype(np.float64)
 
     def _scores(self, item: Rows) -> npt.NDArray[np.float32]:
@@ -94,10 +99,6 @@ class Readers:
             span = slice(self.terms.indptr[column], self.terms.indptr[column + 1])
             score[self.terms.indices[span]] += self.terms.data[span] * np.float32(weight)
         return np.clip(score, 0.0, 1.0)
-
-
-def _of(background: Background, member: Ints) -> Background:
-    return Background(**{name: getattr(background, name)[member] for name in Background.__slots__})
 
 
 @dataclass(frozen=True, slots=True)

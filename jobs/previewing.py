@@ -30,7 +30,7 @@ FACETS = ("profession", "region", "organisation_type")
 PUSHED_OUT = 10
 """Items that would lose most places that are shown."""
 LEAST = float(min(GRID))
-"""The lowest match that is looked at, unless the floor is lower."""
+"""The lowest match that is looked at, unless the floor or a threshold is lower."""
 Advance = Callable[[int], None]
 
 
@@ -143,7 +143,7 @@ def load(
             wants.append(wanted)
         shifts.append(wanted.shifts)
         pools.append(_without(pool, columns))
-        parts.append(Readers.of(fitted, wanted, min(LEAST, fitted.floor)))
+        parts.append(Readers.of(fitted, wanted, _least(fitted)))
         codes.append(_blocked(fitted, batch, columns))
         members += able
     if not members:
@@ -241,7 +241,7 @@ def previewed(loaded: Loaded, number: int, *, names: bool = False) -> ItemPrevie
         histogram=[
             (int(edge), int(n))
             for edge, n in zip(found.bins[:-1], found.histogram, strict=True)
-            if edge + 5 > _least(loaded)
+            if edge + 5 > _least(loaded.fitted)
         ],
         border=_border(loaded, found, column, names=names),
         pushed_out=_pushed_out(fitted, found),
@@ -250,8 +250,9 @@ def previewed(loaded: Loaded, number: int, *, names: bool = False) -> ItemPrevie
     )
 
 
-def _least(loaded: Loaded) -> float:
-    return min(LEAST, loaded.fitted.floor)
+def _least(fitted: Fitted) -> float:
+    """The lowest match that is looked at."""
+    return min(LEAST, fitted.floor, fitted.least_threshold)
 
 
 def _same(fitted: Fitted, column: int) -> list[str]:
