@@ -4,11 +4,20 @@ A slot is a local ISO week: an hour that the clock shows twice cannot make a sec
 has an instant (PEP 495, fold 0: 02:30 in a gap of one hour is the moment the clock shows 03:30).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 WEEK = timedelta(days=7)
+SLACK = timedelta(days=2)
+"""How far a changed setting may move a digest from the day that is a whole period after the last one, both ends in."""
+LATE = timedelta(days=3)
+"""How late a digest still goes out at once; after that it waits for the next moment that its member wants."""
+EARLY = timedelta(hours=1)
+"""A moment so little before the release counts as the release: as much as one clock may change against another."""
+ASTRAY = timedelta(days=28)
+"""A last digest that lies further ahead was written by a clock that was wrong, and is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +53,73 @@ def week_of(moment: datetime, zone: str) -> str:
     return _name(moment.astimezone(ZoneInfo(zone)).date())
 
 
-def preferred_instant(released_at: datetime, zone: str, weekday: int | None, hour: int | None) -> datetime:
-    """The first moment at or after the release that is the member's weekday and hour in `zone`, in UTC.
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """When a member wants a digest, by the clock of `zone`; weekday 0 is Monday. None stands for any day, or for the time of
+    day at which editions are released. `minute` is their place within the hour they chose."""
 
-    None stands for "any day", or for the time of day at which the edition was released. The answer depends on the
-    arguments alone: ask once for each distinct (zone, weekday, hour), not once a member.
+    zone: str
+    weekday: int | None = None
+    hour: int | None = None
+    minute: int = 0
+    days: int = 7
+    """From one digest to the next: 7, 14 or 28."""
+
+
+@lru_cache(65_536)
+def next_due(wish: Wish, last: datetime | None, start: datetime, as_of: datetime) -> datetime:
+    """When the next digest is due, in UTC and not before `as_of`; `last` is when the last one was.
+
+    `start` is when the schedule wanted the edition that runs at `as_of`. Members whose digest is due less than a week after
+    `as_of` are this edition's. With editions a week apart two digests are a period apart, and after a changed setting at
+    most SLACK more or less: a longer way to another weekday is gone in steps.
     """
-    clock = ZoneInfo(zone)
-    local = released_at.astimezone(clock)
-    wanted = local.time() if hour is None else time(hour)
-    if weekday is None and hour is None:
-        return released_at.astimezone(UTC)
-    days = 0 if weekday is None else (weekday - local.weekday()) % 7
-    step = timedelta(days=1) if weekday is None else WEEK
-    day = local.date() + timedelta(days=days)
-    instant = _instant(day, wanted, clock)
-    return instant if instant >= released_at else _instant(day + step, wanted, clock)
+    begin, period = start - EARLY, timedelta(days=wish.days)
+    if last is None or last > as_of + ASTRAY or as_of > last + period + SLACK + LATE:
+        due = _first(wish, begin, start)
+    else:
+        due = _after(wish, last + period, start, as_of)
+    if due >= as_of or as_of - due <= LATE:
+        return max(due, as_of)
+    return _first(wish, as_of, start)
+
+
+def _after(wish: Wish, usual: datetime, start: datetime, as_of: datetime) -> datetime:
+    """As wished, or as near to it as SLACK about the `usual` moment allows, on whichever side the wish is nearer."""
+    earliest, latest = max(start - EARLY, usual - SLACK), usual + SLACK
+    if wish.weekday is None and earliest > as_of and as_of + WEEK <= latest:
+        earliest = as_of + WEEK  # the next edition is near enough
+    due = _first(wish, earliest, start)
+    if due <= latest:
+        return due
+    before = due - WEEK
+    if before >= start - EARLY and usual - before < due - usual:
+        return _first(replace(wish, weekday=None), earliest, start)
+    return max(earliest, _latest_day(wish, latest))
+
+
+def _first(wish: Wish, moment: datetime, start: datetime) -> datetime:
+    """The first moment at or after `moment` that is as wished."""
+    if wish.weekday is None and wish.hour is None:
+        return moment.astimezone(UTC)
+    clock = ZoneInfo(wish.zone)
+    at = start.astimezone(clock).time() if wish.hour is None else time(wish.hour, wish.minute)
+    today = moment.astimezone(clock).date()
+    days = 0 if wish.weekday is None else (wish.weekday - today.weekday()) % 7
+    step = timedelta(days=1) if wish.weekday is None else WEEK
+    day = today + timedelta(days=days)
+    instant = _instant(day, at, clock)
+    return instant if instant >= moment else _instant(day + step, at, clock)
+
+
+def _latest_day(wish: Wish, moment: datetime) -> datetime:
+    """The last moment at or before `moment` at the hour wished, on whichever day."""
+    if wish.hour is None:
+        return moment.astimezone(UTC)
+    clock, at = ZoneInfo(wish.zone), time(wish.hour, wish.minute)
+    today = moment.astimezone(clock).date()
+    instant = _instant(today, at, clock)
+    return instant if instant <= moment else _instant(today - timedelta(days=1), at, clock)
 
 
 def _instant(day: date, at: time, clock: ZoneInfo) -> datetime:

@@ -28,13 +28,13 @@ from digest.learned import Learned
 from digest.order import OrderRule
 from digest.pool import Pool
 from digest.reach import reach_left, unused_words
-from digest.slots import preferred_instant
 from digest.vectors import VectorSpace, fit
+from jobs.due import due_at, is_due, start_of
 from jobs.failpoints import reach as fail_point
 from jobs.services import Services
 from profiles.member import Preferences, Profile
 from profiles.standing import why_no_mail
-from store import budgets, editions, feedback, items, suppression, topics
+from store import budgets, editions, feedback, items, members, suppression, topics
 from store.budgets import Account
 from store.database import StoreError
 from store.editions import Decided, Edition, PlannedDigest
@@ -55,6 +55,7 @@ def edition_settings(services: Services, network: Network) -> dict[str, Any]:
         "candidates": settings.matching.candidates,
         "background_items": settings.matching.background_items,
         "max_item_age_days": settings.digest.max_item_age_days,
+        "spread_min": settings.schedule.spread_min,
         "comparison": {"share": settings.matching.compare_share, "other": settings.matching.compare_with},
         "feedback": {name: getattr(settings.matching, name) for name in Rule.__slots__},
         "floor": settings.matching.floor,
@@ -71,7 +72,7 @@ def open_edition(services: Services, network: Network, slot: str, at: datetime, 
 
     With `only` it is an urgent one, of that item alone, for those who take urgent mail.
     """
-    settings = edition_settings(services, network)
+    settings = edition_settings(services, network) | {"start": start_of(network, at).isoformat()}
     oldest = at - timedelta(days=settings["max_item_age_days"])
     with services.database.writing() as connection:
         if editions.find(connection, network.key, slot):
@@ -200,7 +201,10 @@ def compose_edition(services: Services, network: Network, edition: Edition, owne
                 None if part.wants else listen(connection, batch[0].member_key, batch[-1].member_key, edition.as_of)
             )
         decided = settled(fitted, network, edition, batch, part, voices)
-        _write(services, network, edition, owner, batch, decided, requests)
+        try:
+            _write(services, network, edition, owner, batch, decided, requests)
+        except members.DueMoved:
+            continue  # another edition mailed some of them since they were read: they are read again
         advance(len(batch))
     with services.database.writing() as connection:
         editions.drop_decision(connection, edition.key)
@@ -222,10 +226,18 @@ def _write(
         editions.renew(connection, edition.key, owner, now, services.settings.schedule.lease_s)
         accounts = budgets.accounts(connection, network.key, *span, _day(edition.as_of, network), lock=True)
         within = within_budgets(decided, batch, accounts, network, edition, requests)
+        _claim_dues(connection, edition, batch, within)
         editions.write(connection, edition, within, now)
         feedback.write_learned(connection, within.learned_of, within.learned)
         fail_point("run.shard_writing")
     fail_point("run.shard_written")
+
+
+def _claim_dues(connection: Connection, edition: Edition, batch: Sequence[PlannedDigest], decided: Decided) -> None:
+    """Move each mailed member's last due moment on, if it is still the one that this was decided by. Raises DueMoved."""
+    if edition.kind == "weekly":
+        last = {member.member_key: member.last_due_at for member in batch}
+        members.claim_due(connection, [(member, last[member], at) for _, member, _, at in decided.outbox])
 
 
 def _load_or_fit(services: Services, network: Network, edition: Edition, owner: str) -> Fitted:
@@ -494,7 +506,7 @@ def settled(
     decided = Decided(digests=[], chosen=[], left_out=[], outbox=[])
     able: list[PlannedDigest] = []
     for member in batch:
-        reason = _why_no_mail(member, edition, today)
+        reason = _why_no_mail(member, network, edition, today)
         if reason is None and member.member_key in place:
             able.append(member)
         else:
@@ -524,15 +536,15 @@ def _draw(network: Network, edition: Edition, member: PlannedDigest) -> int:
 def due_members(batch: Sequence[PlannedDigest], network: Network, edition: Edition) -> list[PlannedDigest]:
     """Those who get a digest in this edition if anything fits them."""
     today = edition.as_of.astimezone(ZoneInfo(network.time_zone)).date()
-    return [member for member in batch if _why_no_mail(member, edition, today) is None]
+    return [member for member in batch if _why_no_mail(member, network, edition, today) is None]
 
 
-def _why_no_mail(member: PlannedDigest, edition: Edition, today: Any) -> str | None:
+def _why_no_mail(member: PlannedDigest, network: Network, edition: Edition, today: Any) -> str | None:
     """How often somebody wants the digest says nothing of urgent mail, which they agreed to by itself."""
     urgent = edition.kind == "urgent"
     if urgent and not member.urgent:
         return "not_urgent"
-    return why_no_mail(
+    reason = why_no_mail(
         status=member.status,  # type: ignore[arg-type]
         paused_until=member.paused_until,
         cadence="weekly" if urgent else member.cadence,  # type: ignore[arg-type]
@@ -541,6 +553,7 @@ def _why_no_mail(member: PlannedDigest, edition: Edition, today: Any) -> str | N
         now=edition.as_of,
         today=today,
     )
+    return reason or (None if is_due(member, network, edition) else "cadence")
 
 
 def profile_of(member: PlannedDigest) -> Profile:
@@ -619,7 +632,7 @@ def _add_digests(
             continue
         decided.digests.append((member.digest_key, "composed", "", chosen[row], below, threshold))
         message_id = f"<{edition.public_id}.{member.member_public_id}@{domain}>"
-        decided.outbox.append((member.digest_key, member.member_key, message_id, _not_before(member, network, edition)))
+        decided.outbox.append((member.digest_key, member.member_key, message_id, due_at(member, network, edition)))
 
 
 _FULL = (*NO_ROOM, Block.CARRIED_OVER)
@@ -636,12 +649,6 @@ def _add_learned(
         items = [fitted.past_keys[column] for column in term.items]
         key = members[term.member].member_key
         decided.learned.append((key, ranks[term.member], term.label, round(term.weight, 6), items))
-
-
-def _not_before(member: PlannedDigest, network: Network, edition: Edition) -> datetime:
-    if (member.weekday is None and member.hour is None) or edition.kind == "urgent":
-        return edition.as_of
-    return preferred_instant(edition.as_of, member.time_zone or network.time_zone, member.weekday, member.hour)
 
 
 def _day(moment: datetime, network: Network) -> int:
@@ -661,7 +668,7 @@ def _rooms(
     greedy = edition.settings.get("policy") == "greedy"
     found = []
     for member in members:
-        at, account = _not_before(member, network, edition), accounts.get(member.member_key)
+        at, account = due_at(member, network, edition), accounts.get(member.member_key)
         own = bounds.allowance(of_network, Wished(*(getattr(member, name) for name in Wished._fields)))
         altogether = overall.allowance(Wished(), account.wished) if account else overall.usual
         day = at.astimezone(zone).toordinal()

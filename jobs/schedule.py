@@ -8,11 +8,11 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from digest.slots import Slot, due
+from digest.slots import SLACK, Slot, due
 from jobs.services import Services
 
 if TYPE_CHECKING:
@@ -26,24 +26,39 @@ log = logging.getLogger("germane.schedule")
 SENT_AT_ONCE = 500
 """Messages in one round of sending."""
 
+LEAST_GAP = timedelta(days=7) - SLACK
+"""After an edition that long ago another one is wanted."""
+
 UNDER_WAY = frozenset({"opened", "composed"})
 """States of an edition that was begun and still has something to compose."""
 
 
+class Begun(NamedTuple):
+    """An edition that was opened: its state, and the moment it was opened for."""
+
+    state: str
+    as_of: datetime
+
+
 def slot_due(
-    now: datetime, network: "Network", added_at: datetime, states: Mapping[str, str], grace: timedelta
+    now: datetime, network: "Network", added_at: datetime, begun: Mapping[str, Begun], grace: timedelta
 ) -> Slot | None:
-    """The slot that `network` should run now, or None. `states` are those of its editions, by slot name.
+    """The slot that `network` should run now, or None. `begun` are its editions, by slot name.
 
     An edition that was begun is taken up again. One that was not is caught up once, up to `grace` late (both ends in),
     and only if the network existed when it fell due. A week that lies before an edition already begun stays shut: the
-    clock was set back.
+    clock was set back. Where the schedule was moved to a later day of a week that is done, the next week's edition runs
+    then, so that nobody waits for two weeks; that each member gets one digest a week is seen to by their own due moments.
     """
     slot = current(now, network)
-    if slot.following() in states:
+    done = begun.get(slot.name)
+    if done and done.state not in UNDER_WAY and slot.instant - done.as_of >= LEAST_GAP:
+        slot = Slot(slot.following(), slot.instant)
+        done = begun.get(slot.name)
+    if slot.following() in begun:
         return None
-    if slot.name in states:
-        return slot if states[slot.name] in UNDER_WAY else None
+    if done:
+        return slot if done.state in UNDER_WAY else None
     return slot if slot.instant >= added_at and now - slot.instant <= grace else None
 
 
@@ -95,22 +110,21 @@ class Ticker:
 
         now = self.services.now()
         with self.services.database.reading() as connection:
-            states = {
-                edition.slot: edition.state for edition in editions.latest(connection, network.key, kind="weekly")
-            }
+            latest = editions.latest(connection, network.key, kind="weekly")
+            begun = {one.slot: Begun(one.state, one.as_of) for one in latest}
         grace = timedelta(hours=self.services.settings.schedule.grace_h)
-        slot = slot_due(now, network, added_at, states, grace)
+        slot = slot_due(now, network, added_at, begun, grace)
         if slot is None:
-            self._report_missed(now, network, added_at, states, grace)
+            self._report_missed(now, network, added_at, begun, grace)
             return
         log.info("%s: edition %s is due", network.slug, slot.name)
         self._run_edition(self.services, network, at=now, slot=slot.name, send=False)
 
     def _report_missed(
-        self, now: datetime, network: "Network", added_at: datetime, states: Mapping[str, str], grace: timedelta
+        self, now: datetime, network: "Network", added_at: datetime, begun: Mapping[str, Begun], grace: timedelta
     ) -> None:
         slot = current(now, network)
-        missed = slot.name not in states and slot.instant >= added_at and now - slot.instant > grace
+        missed = slot.name not in begun and slot.instant >= added_at and now - slot.instant > grace
         if missed and (network.key, slot.name) not in self._reported:
             self._reported.add((network.key, slot.name))
             log.warning("%s: edition %s was missed by more than schedule.grace_h", network.slug, slot.name)
@@ -126,11 +140,12 @@ class Ticker:
         return report.done >= SENT_AT_ONCE
 
     def _guarded(self, what: str, act: Callable[..., Any], *arguments: Any) -> Any:
+        from jobs.settings import SettingsError
         from store.database import StoreError
 
         try:
             return act(*arguments)
-        except (StoreError, click.ClickException) as error:
+        except (StoreError, SettingsError, click.ClickException) as error:
             log.warning("cannot %s now: %s", what, error)
         except Exception:
             log.exception("cannot %s now", what)

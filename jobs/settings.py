@@ -281,6 +281,9 @@ class BouncesSettings(Section):
 class ScheduleSettings(Section):
     tick_s: Seconds = Field(30, description="How often `germane serve` looks whether an edition or a message is due.")
     grace_h: Seconds = Field(72, description="An edition missed by more hours than this is not caught up.")
+    spread_min: int = Field(
+        60, ge=1, le=60, description="Minutes over which the mails that members want at the same hour are spread."
+    )
     lease_s: Seconds = Field(120, description="How long an edition stays with a process that is not heard of.")
 
 

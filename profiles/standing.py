@@ -12,6 +12,10 @@ DAYS_BETWEEN: dict[Cadence, int] = {"weekly": 0, "fortnightly": 13, "monthly": 2
 cost a whole period. Weekly needs no gap of its own, since there is one edition a week."""
 
 
+PERIOD_DAYS: dict[Cadence, int] = {"weekly": 7, "fortnightly": 14, "monthly": 28}
+"""Days from one digest to the next."""
+
+
 def why_no_mail(
     *,
     status: Status,

@@ -132,6 +132,8 @@ class PlannedDigest:
     combine: bool
     bridging: bool
     asked_at: datetime | None
+    last_due_at: datetime | None
+    """When the last digest of a weekly edition was due; each claims the next from this value."""
     last_digest_at: datetime | None
 
 

@@ -13,6 +13,7 @@ from profiles.member import GONE, Member, Preferences, Profile, Status
 from store import bounces, budgets, feedback, suppression, tables, thresholds
 from store.database import Database, StoreError, insert_rows
 from store.identifiers import new_public_id
+from store.types import UtcDateTime
 
 TABLE = tables.Member.__table__  # type: ignore[attr-defined]
 CONSENT = tables.Consent.__table__  # type: ignore[attr-defined]
@@ -32,6 +33,10 @@ _CONSENT = ("member_id", "action", "basis", "wording", "at")
 
 class AlreadyMember(StoreError):
     """The address is known in this network, was erased from it, or is suppressed everywhere."""
+
+
+class DueMoved(Exception):
+    """Another edition mailed one of these members meanwhile; whatever was being written is rolled back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,3 +427,21 @@ def _first(connection: Connection, found: Select[Any]) -> StoredMember | None:
 def _stored(row: Any) -> StoredMember:
     identity = row["id"], row["public_id"], row["network_id"], row["address_key"]
     return StoredMember(*identity, row["joined_at"], row["left_at"], member_of(row["address"], row))
+
+
+_CLAIM_DUE = (
+    update(TABLE)
+    .where(TABLE.c.id == bindparam("key"))
+    .where(TABLE.c.last_due_at.is_not_distinct_from(bindparam("before", type_=UtcDateTime)))
+    .values(last_due_at=bindparam("after", type_=UtcDateTime))
+)
+
+
+def claim_due(connection: Connection, claims: Sequence[tuple[int, datetime | None, datetime]]) -> None:
+    """Move (member, last due moment as it was read, the next one) on, all or none. Raises DueMoved.
+
+    Compare-and-swap: of two editions that saw the same moment one goes on.
+    """
+    rows = [{"key": key, "before": before, "after": after} for key, before, after in claims]
+    if rows and connection.execute(_CLAIM_DUE, rows).rowcount != len(rows):
+        raise DueMoved

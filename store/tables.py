@@ -170,6 +170,7 @@ class Member(SQLModel, table=True):
     """When somebody long silent was asked whether they still want the digest; empty once they gave a sign of life."""
     joined_at: datetime = _time(nullable=False)
     left_at: datetime | None = _time()
+    last_due_at: datetime | None = _time()
     updated_at: datetime = _time(nullable=False)
 
 

@@ -1,12 +1,12 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from digest.slots import WEEK, Slot, due, preferred_instant, week_of
+from digest.slots import EARLY, WEEK, Slot, Wish, due, next_due, week_of
 
 HOUR = timedelta(hours=1)
 ZONES = (
@@ -97,32 +97,150 @@ def test_hour_by_hour_for_seven_years_each_week_comes_exactly_once(zone):
     assert min(gaps) >= WEEK - HOUR
 
 
-@given(moments, zones, st.none() | weekdays, st.none() | hours)
-def test_the_preferred_instant_is_the_first_such_hour_from_the_release_on(released, zone, weekday, hour):
-    instant = preferred_instant(released, zone, weekday, hour)
-    assert timedelta(0) <= instant - released <= WEEK + HOUR
-    local, now = instant.astimezone(ZoneInfo(zone)), released.astimezone(ZoneInfo(zone))
-    assert weekday is None or local.weekday() == weekday
-    in_a_gap = local.replace(fold=0).utcoffset() != (local - HOUR).replace(fold=0).utcoffset()
-    assert hour is None or local.hour == hour or in_a_gap
-    assert weekday is None or hour is None or (local.date() - now.date()).days <= 7
+def editions(begin, end, zone="Europe/London", weekday=0, hour=7, minute=30, late=lambda _: timedelta(0)):
+    """(start, as_of) of each week's edition."""
+    start = due(begin + WEEK, zone, weekday, hour, minute).instant
+    while start < end:
+        yield start, start + late(start)
+        start = due(start + WEEK + 2 * HOUR, zone, weekday, hour, minute).instant
 
 
-def test_without_a_preference_a_member_gets_the_digest_when_it_is_released():
-    released = utc(2026, 11, 16, 7, 30, 1)
-    assert preferred_instant(released, "America/New_York", None, None) == released
+def digests(wishes, runs):
+    """When a member whose wish at each edition is told by `wishes` gets digests."""
+    last, found = None, []
+    for start, as_of in runs:
+        at = next_due(wishes(as_of), last, start, as_of)
+        assert at >= as_of
+        if at < as_of + WEEK:
+            found.append(at)
+            last = at
+    return found
+
+
+def gaps(found, days=7):
+    return [(b - a - timedelta(days=days)) / timedelta(hours=1) for a, b in pairwise(found)]
+
+
+WISHES = st.builds(Wish, zones, st.none() | weekdays, st.none() | hours, st.integers(0, 59))
+YEARS = utc(2024, 1, 1), utc(2031, 1, 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(WISHES, zones, weekdays, hours)
+def test_from_2024_to_2030_every_member_has_one_digest_a_week_at_their_hour(wish, zone, weekday, hour):
+    found = digests(lambda _: wish, editions(*YEARS, zone, weekday, hour))
+    assert 364 <= len(found) <= 366
+    a_day_may_be_another = wish.weekday is None and wish.hour is not None
+    assert max(map(abs, gaps(found))) <= (25 if a_day_may_be_another else 2), (
+        "clocks change by an hour, theirs and ours"
+    )
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("wish", [(3, 9), (6, 2), (0, 0), (None, 18), (5, None), (None, None)])
+def test_a_digest_comes_on_the_day_and_at_the_hour_of_the_wish(zone, wish):
+    weekday, hour = wish
+    for at in digests(lambda _: Wish(zone, weekday, hour, 17), editions(*YEARS))[1:]:
+        clock = ZoneInfo(zone)
+        local = at.astimezone(clock)
+        assert weekday is None or local.weekday() == weekday
+        if hour is not None:
+            wished = datetime.combine(local.date(), time(hour, 17), tzinfo=clock).astimezone(UTC)
+            assert timedelta(0) <= at - wished <= EARLY
+            assert at == wished or at == due(at, "Europe/London", 0, 7, 30).instant, "the release itself"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2000), WISHES), min_size=1, max_size=8), zones, weekdays, hours)
+def test_a_changed_wish_neither_doubles_nor_skips_a_week(changes, zone, weekday, hour):
+    changes = sorted(changes, key=lambda change: change[0])
+
+    def wish(moment):
+        past = [wish for days, wish in changes if moment >= YEARS[0] + timedelta(days=days)]
+        return past[-1] if past else Wish("UTC")
+
+    found = digests(wish, editions(*YEARS, zone, weekday, hour))
+    assert min(gaps(found, 0)) >= 5 * 24 - 2
+    assert max(gaps(found, 0)) <= 9 * 24 + 2
+
+
+@given(WISHES, WISHES)
+def test_a_changed_wish_is_followed_after_a_few_weeks(before, after):
+    changed = YEARS[0] + timedelta(days=70)
+    runs = list(editions(YEARS[0], YEARS[0] + timedelta(days=200)))
+    found = digests(lambda moment: before if moment < changed else after, runs)
+    settled = digests(lambda _: after, runs)
+    assert found[-1] == settled[-1] or abs(found[-1] - settled[-1]) == WEEK or after.weekday is None
+
+
+@pytest.mark.parametrize("days", [14, 28])
+def test_a_longer_cadence_keeps_its_distance(days):
+    for wish in (
+        Wish("UTC", days=days),
+        Wish("Europe/London", 3, 9, 30, days),
+        Wish("America/New_York", 0, 6, 5, days),
+    ):
+        found = digests(lambda _: wish, editions(*YEARS))  # noqa: B023
+        assert max(map(abs, gaps(found, days))) <= 2
+        assert len(found) in range(2557 // days - 2, 2557 // days + 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(WISHES, st.lists(st.integers(0, 72), min_size=8, max_size=8))
+def test_editions_that_are_late_double_nothing(wish, hours_late):
+    late = iter(hours_late * 60)
+    found = digests(lambda _: wish, editions(*YEARS, late=lambda _: next(late) * HOUR))
+    assert min(gaps(found, 0)) >= 5 * 24 - 2
+    assert 340 <= len(found) <= 366
+
+
+def test_after_three_weeks_off_a_member_gets_one_digest_and_then_one_a_week():
+    runs = [run for run in editions(*YEARS) if not utc(2026, 3, 1) < run[0] < utc(2026, 3, 22)]
+    for wish in (Wish("UTC"), Wish("UTC", 2, 9, 10), Wish("UTC", 0, 6, 10)):
+        found = [at for at in digests(lambda _: wish, runs) if utc(2026, 2, 20) < at < utc(2026, 4, 20)]  # noqa: B023
+        long, *others = sorted(gaps(found, 0), reverse=True)
+        assert long >= 20 * 24
+        assert all(6 * 24 <= gap <= 8 * 24 for gap in others)
+
+
+def test_a_member_without_wishes_gets_the_digest_when_it_is_released():
+    start = utc(2026, 11, 16, 7, 30)
+    assert next_due(Wish("America/New_York"), None, start, start + timedelta(seconds=1)) == start + timedelta(seconds=1)
 
 
 def test_a_member_in_new_york_gets_thursday_at_nine_there():
-    assert preferred_instant(utc(2026, 11, 16, 7, 30), "America/New_York", 3, 9) == utc(2026, 11, 19, 14)
+    start = utc(2026, 11, 16, 7, 30)
+    assert next_due(Wish("America/New_York", 3, 9), None, start, start) == utc(2026, 11, 19, 14)
+    assert next_due(Wish("America/New_York", 3, 9, 41), None, start, start) == utc(2026, 11, 19, 14, 41)
 
 
-def test_an_hour_already_gone_on_the_chosen_day_waits_a_week_and_without_a_day_until_tomorrow():
-    released = utc(2026, 11, 16, 7, 30)
-    assert preferred_instant(released, "UTC", 0, 7) == utc(2026, 11, 23, 7)
-    assert preferred_instant(released, "UTC", None, 7) == utc(2026, 11, 17, 7)
+def test_a_moment_just_before_the_release_counts_as_the_release_and_an_earlier_one_waits():
+    start = utc(2026, 11, 16, 7, 30)
+    assert next_due(Wish("UTC", 0, 7), None, start, start) == start
+    assert next_due(Wish("UTC", 0, 6), None, start, start) == utc(2026, 11, 23, 6)
+    assert next_due(Wish("UTC", None, 6), None, start, start) == utc(2026, 11, 17, 6)
 
 
 def test_a_chosen_day_alone_keeps_the_time_of_release():
-    assert preferred_instant(utc(2026, 11, 16, 7, 30), "UTC", 0, None) == utc(2026, 11, 16, 7, 30)
-    assert preferred_instant(utc(2026, 11, 16, 7, 30), "UTC", 2, None) == utc(2026, 11, 18, 7, 30)
+    start = utc(2026, 11, 16, 7, 30)
+    assert next_due(Wish("UTC", 0), None, start, start) == start
+    assert next_due(Wish("UTC", 2), None, start, start) == utc(2026, 11, 18, 7, 30)
+
+
+def test_a_clock_that_steps_back_an_hour_makes_no_second_digest():
+    start = utc(2026, 11, 16, 7, 30)
+    last = next_due(Wish("UTC"), None, start, start)
+    assert next_due(Wish("UTC"), last, start, start - HOUR) > start + timedelta(days=4)
+
+
+def test_a_clock_that_was_once_years_ahead_stops_nobody():
+    start = utc(2026, 11, 16, 7, 30)
+    assert next_due(Wish("UTC"), utc(2031, 1, 1), start, start) == start
+
+
+def test_a_rule_of_a_zone_that_changes_moves_the_next_digest_with_the_clock():
+    """A due moment is worked out anew from the wish each time, so that no stored instant can be an hour off for ever."""
+    start = utc(2026, 11, 16, 7, 30)
+    last = utc(2026, 11, 12, 14)  # nine in New York, by the rules of then
+    assert next_due(Wish("America/New_York", 3, 9), last, start, start) == utc(2026, 11, 19, 14)
+    assert next_due(Wish("America/Caracas", 3, 9), last, start, start) == utc(2026, 11, 19, 13)

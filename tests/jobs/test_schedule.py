@@ -1,12 +1,14 @@
 import logging
+import random
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
 import click
 import pytest
 
-from digest.slots import due
-from jobs.schedule import SENT_AT_ONCE, Ticker, slot_due, start
+from digest.slots import Wish, due, next_due
+from jobs.schedule import SENT_AT_ONCE, Begun, Ticker, current, slot_due, start
 from jobs.send import SendReport
 from jobs.services import Services
 from jobs.settings import Settings
@@ -20,8 +22,18 @@ MONDAY = datetime(2026, 11, 16, 7, 30, tzinfo=UTC)
 NETWORK = a_network(weekday=0, hour=7, minute=30)
 
 
+def begun(states):
+    """Editions by slot name, each opened on its Monday at 7:30."""
+    return {name: Begun(state, monday_of(name)) for name, state in (states or {}).items()}
+
+
+def monday_of(slot):
+    year, week = slot.split("-W")
+    return datetime.combine(date.fromisocalendar(int(year), int(week), 1), time(7, 30), tzinfo=UTC)
+
+
 def slot_at(now, states=None, network=NETWORK, added_at=LONG_AGO):
-    slot = slot_due(now, network, added_at, states or {}, GRACE)
+    slot = slot_due(now, network, added_at, begun(states), GRACE)
     return slot.name if slot else None
 
 
@@ -69,7 +81,7 @@ def walk(network, begin, end, step=HOUR):
     while now < end:
         slot = slot_due(now, network, LONG_AGO, states, GRACE)
         if slot:
-            states = {slot.name: "finished", **dict(list(states.items())[:9])}
+            states = {slot.name: Begun("finished", now), **dict(list(states.items())[:9])}
             ran.append((slot.name, now))
         now += step
     return ran
@@ -100,13 +112,104 @@ def test_hour_by_hour_from_2024_to_2030_every_iso_week_runs_exactly_once(zone, w
     assert {"2026-W53", "2024-W09", "2028-W09"} <= set(names)
 
 
+def test_a_schedule_moved_to_a_later_day_of_a_week_that_is_done_makes_nobody_wait_for_two_weeks():
+    on_sundays = a_network(weekday=6, hour=7, minute=30)
+    sunday = MONDAY + timedelta(days=6)
+    assert slot_at(sunday - HOUR, {"2026-W47": "finished"}, on_sundays) is None
+    assert slot_at(sunday, {"2026-W47": "finished"}, on_sundays) == "2026-W48"
+    done = {"2026-W47": Begun("finished", MONDAY), "2026-W48": Begun("finished", sunday)}
+    assert slot_due(sunday + HOUR, on_sundays, LONG_AGO, done, GRACE) is None
+    assert slot_due(sunday + WEEK, on_sundays, LONG_AGO, done, GRACE).name == "2026-W49"
+    half_done = done | {"2026-W48": Begun("opened", sunday)}
+    assert slot_due(sunday + HOUR, on_sundays, LONG_AGO, half_done, GRACE).name == "2026-W48"
+    back_on_mondays = slot_due(MONDAY + WEEK, NETWORK, LONG_AGO, done, GRACE)
+    assert back_on_mondays is None, "W48 is done"
+    assert slot_due(MONDAY + 2 * WEEK, NETWORK, LONG_AGO, done, GRACE).name == "2026-W49"
+
+
+SCHEDULES = [("Europe/London", 0, 7, 30), ("Europe/Brussels", 6, 2, 30), ("Australia/Lord_Howe", 6, 1, 45)]
+WISHES = [
+    Wish(zone, weekday, hour, 23 if hour is not None else 0)
+    for zone in ("Europe/London", "America/New_York", "Africa/Cairo", "Pacific/Apia", "Australia/Lord_Howe")
+    for weekday, hour in ((None, None), (0, 7), (0, 6), (6, 2), (2, None), (None, 23), (4, 13))
+]
+
+
+@pytest.mark.parametrize(("zone", "weekday", "hour", "minute"), SCHEDULES)
+def test_f5_hour_by_hour_from_2024_to_2030_every_member_gets_one_digest_a_week(zone, weekday, hour, minute):
+    """Clocks that change twice a year, leap days, weeks 53; members in many zones beside the network's edition."""
+    network = a_network(time_zone=zone, weekday=weekday, hour=hour, minute=minute)
+    runs = walk(network, datetime(2024, 1, 8, tzinfo=UTC), datetime(2031, 1, 6, tzinfo=UTC))
+    for wish in WISHES:
+        got = digests(wish, network, runs)[1:]  # the first edition of all may be a late one
+        assert len(got) in {363, 364, 365}, wish
+        gaps = [b - a for a, b in pairwise(got)]
+        assert min(gaps) >= timedelta(days=6) - 2 * HOUR
+        assert max(gaps) <= timedelta(days=8) + 2 * HOUR
+
+
+def digests(wish, network, runs, last=None):
+    """When a member with this wish gets one, over the editions that ran."""
+    got = []
+    for _, as_of in runs:
+        at = next_due(wish, last, current(as_of, network).instant, as_of)
+        if at < as_of + WEEK:
+            got.append(at)
+            last = at
+    return got
+
+
+def test_f5_a_network_whose_schedule_is_changed_again_and_again_doubles_and_skips_no_members_week():
+    """Changed on a random day to a random day and hour, 40 times: the members' own due moments keep the distance."""
+    chance = random.Random(5)
+    for _ in range(10):
+        now, network, states, last = MONDAY, NETWORK, {}, dict.fromkeys(range(3))
+        got = {n: [] for n in last}
+        wishes = [Wish("Europe/London"), Wish("America/New_York", 3, 9, 5), Wish("Europe/London", 0, 6, 40)]
+        for _ in range(40):
+            for _ in range(chance.randint(24 * 10, 24 * 40)):
+                now += HOUR
+                slot = slot_due(now, network, LONG_AGO, states, GRACE)
+                if slot is None:
+                    continue
+                states[slot.name] = Begun("finished", now)
+                for n, wish in enumerate(wishes):
+                    at = next_due(wish, last[n], slot.instant, now)
+                    if at < now + WEEK:
+                        got[n].append(at)
+                        last[n] = at
+            network = a_network(weekday=chance.randint(0, 6), hour=chance.randint(0, 23), minute=0)
+        for n in got:
+            gaps = [b - a for a, b in pairwise(got[n])]
+            assert min(gaps) >= timedelta(days=5) - 2 * HOUR
+            assert max(gaps) <= timedelta(days=12) + 2 * HOUR
+
+
+def test_f6_after_three_weeks_off_a_network_runs_one_edition_and_a_member_gets_one_digest():
+    before = walk(NETWORK, MONDAY - 8 * WEEK, MONDAY - 2 * WEEK)
+    now, states = MONDAY + WEEK + timedelta(days=1), {name: Begun("finished", at) for name, at in before}
+    ran = []
+    while now < MONDAY + 4 * WEEK:
+        slot = slot_due(now, NETWORK, LONG_AGO, states, GRACE)
+        if slot:
+            states[slot.name] = Begun("finished", now)
+            ran.append((slot.name, now))
+        now += HOUR
+    assert [name for name, _ in ran] == ["2026-W48", "2026-W49", "2026-W50"]
+    for wish in WISHES:
+        last = digests(wish, NETWORK, before)[-1]
+        got = digests(wish, NETWORK, ran, last)
+        assert len(got) in {2, 3}
+        assert min(b - a for a, b in pairwise(got)) >= timedelta(days=5) - 2 * HOUR
+
+
 def test_a_clock_that_jumps_back_and_forth_makes_no_week_twice():
     states, ran = {}, []
     for minutes in range(0, 6 * 7 * 24 * 60, 45):
         jump = timedelta(days=(minutes // 45 * 7919) % 5 - 2)
         slot = slot_due(MONDAY + timedelta(minutes=minutes) + jump, NETWORK, LONG_AGO, states, GRACE)
         if slot:
-            states[slot.name] = "finished"
+            states[slot.name] = Begun("finished", MONDAY + timedelta(minutes=minutes) + jump)
             ran.append(slot.name)
     assert ran == sorted(set(ran))
     assert len(ran) >= 6
