@@ -4,7 +4,6 @@ import asyncio
 
 from delivery.smtp import (
     BeforeDot,
-    Following,
     MailServerError,
     Parcel,
     Receipt,
@@ -25,9 +24,9 @@ class SmtpPool:
 
     def __init__(self, route: SmtpRoute) -> None:
         self.route = route
+        self.most = route.connections
         self._permits = asyncio.Semaphore(route.connections)
         self._idle: list[Session] = []
-        self._reserved: dict[int, Session] = {}
         self._open = 0
         self._worked = False
         self._lost_in_a_row = 0
@@ -40,49 +39,38 @@ class SmtpPool:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(session.quit() for session in (*self._idle, *self._reserved.values())))
+        await asyncio.gather(*(session.quit() for session in self._idle))
         self._idle.clear()
-        self._reserved.clear()
 
-    async def send(self, parcel: Parcel, before_dot: BeforeDot, following: Following | None = None) -> Receipt | None:
+    async def send(self, parcel: Parcel, before_dot: BeforeDot) -> Receipt | None:
         """Hand one message over. None when `before_dot` forbade it.
 
-        What `following` gives is announced together with the final dot, and must be sent next by the same caller: its connection
-        is kept for it. Raises MailServerError when there is no server to hand a message to: nothing was sent then.
+        Raises MailServerError when there is no server to hand it to: nothing was sent then.
         """
-        session = self._reserved.pop(id(parcel), None)
-        if session is None:
-            await self._permits.acquire()
-        kept = False
+        await self._permits.acquire()
         try:
-            if session is None:
-                await self._pace.wait()
+            await self._pace.wait()
             while True:
-                session = session or await self._session()
-                upcoming = _Upcoming(following, self._pace)
+                session = await self._session()
                 try:
-                    receipt = await session.hand_over(parcel, before_dot, upcoming)
+                    receipt = await session.hand_over(parcel, before_dot)
                 except StaleConnection:
-                    self._close(session)  # closed while it was idle: nothing was said yet on behalf of this message
-                    session = None
-                    continue
-                except BaseException:
-                    self._close(session)
-                    raise
+                    continue  # closed while it was idle: nothing was said yet on behalf of this message
+                finally:
+                    self._put_back(session)
                 self._note(session)
-                kept = self._put_back(session, upcoming.parcel)
                 return receipt
         finally:
-            if not kept:
-                self._permits.release()
+            self._permits.release()
 
     def _note(self, session: "Session") -> None:
         self._lost_in_a_row = self._lost_in_a_row + 1 if session.broken else 0
 
     async def _session(self) -> "Session":
         if self._lost_in_a_row >= MOST_LOST_IN_A_ROW:
+            lost, self._lost_in_a_row = self._lost_in_a_row, 0
             raise MailServerError(
-                f"the mail server {self.route.where} broke off {self._lost_in_a_row} connections in a row "
+                f"the mail server {self.route.where} broke off {lost} connections in a row "
                 "before it took a message; look at its log, then run `germane send`"
             )
         while True:
@@ -111,34 +99,15 @@ class SmtpPool:
         self._open += 1
         return session
 
-    def _put_back(self, session: "Session", upcoming: Parcel | None) -> bool:
-        """True when the connection, and the permit that goes with it, is kept for `upcoming`."""
-        if session.has_announced and upcoming is not None:
-            self._reserved[id(upcoming)] = session
-            return True
+    def _put_back(self, session: "Session") -> None:
         if session.usable and session.messages < self.route.messages_per_connection:
             self._idle.append(session)
         else:
             self._close(session)
-        return False
 
     def _close(self, session: "Session") -> None:
         self._open -= 1
         session.close()
-
-
-class _Upcoming:
-    """Asks for the following message, once, and only while the pace allows another; remembers what was answered."""
-
-    def __init__(self, following: Following | None, pace: "Pace") -> None:
-        self.parcel: Parcel | None = None
-        self._following = following
-        self._pace = pace
-
-    def __call__(self) -> Parcel | None:
-        if self._following and self._pace.is_free:
-            self.parcel = self._following()
-        return self.parcel
 
 
 class Pace:
@@ -147,11 +116,6 @@ class Pace:
     def __init__(self, rate_per_s: float) -> None:
         self._gap_s = 1 / rate_per_s if rate_per_s else 0.0
         self._next = 0.0
-
-    @property
-    def is_free(self) -> bool:
-        """True without a limit; under one each message has to wait for its turn."""
-        return not self._gap_s
 
     async def wait(self) -> None:
         if not self._gap_s:

@@ -2,8 +2,8 @@
 
 aiosmtplib connects, secures (STARTTLS or TLS), authenticates and says EHLO; then a small protocol of our own takes the
 transport over, because the record "the final dot is about to be sent" has to be made between the content and the dot, and
-because the dot of one message and MAIL, RCPT and DATA of the next can share one round trip where the server offers
-PIPELINING (RFC 2920 section 3.1).
+because MAIL, RCPT and DATA can share one round trip where the server offers PIPELINING (RFC 2920). Nothing is pipelined
+behind the dot, which RFC 2920 would allow: a reply that a server forgot would then be taken for that to another message.
 """
 
 import asyncio
@@ -28,8 +28,6 @@ Outcome = Literal["handed_over", "deferred", "refused", "uncertain"]
 Security = Literal["auto", "tls", "starttls", "none"]
 BeforeDot = Callable[[], Awaitable[bool]]
 """Awaited when all but the final dot is sent. False: the message must not be completed."""
-Following = Callable[[], "Parcel | None"]
-"""Asked at the final dot for the message that comes next over this connection, if it is ready."""
 
 QUIT_TIMEOUT_S = 5.0
 STEPS = ("MAIL", "RCPT", "DATA")
@@ -68,7 +66,7 @@ class SmtpRoute:
 
     @property
     def uses_starttls(self) -> bool:
-        return self.security == "starttls" or (self.security == "auto" and not _on_this_machine(self.host))
+        return self.security == "starttls" or (self.security == "auto" and not is_on_this_machine(self.host))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,26 +117,15 @@ class Session:
         self._route = route
         self._replies = replies
         self._extensions = extensions
-        self._announced: Parcel | None = None
 
     @property
     def usable(self) -> bool:
-        return not self.broken and (self._announced is not None or self._replies.quiet)
+        return not self.broken and self._replies.quiet
 
-    @property
-    def has_announced(self) -> bool:
-        """A message was announced with the last dot: the next one handed over must be that."""
-        return self._announced is not None
-
-    async def hand_over(
-        self, parcel: Parcel, before_dot: BeforeDot, following: Following | None = None
-    ) -> Receipt | None:
-        """Send one message and say what became of it; None when `before_dot` forbade it.
-
-        What `following` gives, if anything, is announced together with the dot, and must be handed over next.
-        """
+    async def hand_over(self, parcel: Parcel, before_dot: BeforeDot) -> Receipt | None:
+        """Send one message and say what became of it; None when `before_dot` forbade it."""
         started = perf_counter()
-        sendable = self._announced or self._sendable(parcel)
+        sendable = self._sendable(parcel)
         if isinstance(sendable, str):
             return Receipt("refused", reply=sendable)
         parcel = sendable
@@ -159,7 +146,7 @@ class Session:
         except BaseException:
             self._break_off()
             raise
-        return await self._finish(started, following)
+        return await self._finish(started)
 
     def _sendable(self, parcel: Parcel) -> Parcel | str:
         """The message as it can be sent over this connection, or why it cannot."""
@@ -218,13 +205,8 @@ class Session:
             rcpt += f" NOTIFY=FAILURE ORCPT=rfc822;{_xtext(envelope.recipient)}"
         return mail.encode(), rcpt.encode(), b"DATA"
 
-    def _write_envelope(self, parcel: Parcel, before: bytes = b"") -> None:
-        self._replies.write(before + b"\r\n".join((*self._commands(parcel), b"")))
-
     async def _pipelined(self, parcel: Parcel) -> tuple[tuple[Reply, str] | None, bool]:
-        if self._announced is None:
-            self._write_envelope(parcel)
-        self._announced = None
+        self._replies.write(b"\r\n".join((*self._commands(parcel), b"")))
         replies = [await self._first_reply()]
         while len(replies) < len(STEPS) and not replies[-1].closing:
             replies.append(await self._replies.next(self._route.timeout_s))
@@ -254,10 +236,10 @@ class Session:
         self._break_off()
         raise StaleConnection
 
-    async def _finish(self, started: float, following: Following | None) -> Receipt:
+    async def _finish(self, started: float) -> Receipt:
         """The final dot and its reply. From here on only a reply says whether the server has the message."""
         try:
-            self._end_with_dot(following)
+            self._replies.write(b".\r\n")
             reply = await self._replies.next(self._route.final_dot_timeout_s)
             if reply.closing:
                 self._break_off()
@@ -269,23 +251,13 @@ class Session:
             self._break_off()
             raise
 
-    def _end_with_dot(self, following: Following | None) -> None:
-        most = self._route.messages_per_connection
-        upcoming = following() if following and "PIPELINING" in self._extensions and self.messages < most else None
-        sendable = self._sendable(upcoming) if upcoming else ""
-        if isinstance(sendable, Parcel):
-            self._write_envelope(sendable, b".\r\n")
-            self._announced = sendable
-        else:
-            self._replies.write(b".\r\n")
-
     async def _ask(self, command: bytes) -> Reply:
         self._replies.write(command + b"\r\n")
         return await self._replies.next(self._route.timeout_s)
 
     async def quit(self) -> None:
         """Take leave; the server's answer is not waited for long."""
-        if self.usable and self._announced is None:
+        if self.usable:
             try:
                 self._replies.write(b"QUIT\r\n")
                 await self._replies.next(QUIT_TIMEOUT_S)
@@ -294,13 +266,12 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        if self.usable and self._announced is None:
+        if self.usable:
             self._replies.write(b"QUIT\r\n")
         self._replies.close()
 
     def _break_off(self, *, fault: bool = True) -> None:
         self.broken = self.broken or fault
-        self._announced = None
         self._replies.abort()
 
 
@@ -363,7 +334,8 @@ def _advice(route: SmtpRoute, error: Exception) -> str:
     return f"the mail server {route.where} {what}: {said}; {do}"
 
 
-def _on_this_machine(host: str) -> bool:
+def is_on_this_machine(host: str) -> bool:
+    """True for a loopback address and for the names that stand for one (RFC 6761 section 6.3)."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

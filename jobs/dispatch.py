@@ -2,45 +2,40 @@
 
 import asyncio
 import logging
+import math
 import secrets
-import traceback
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache, partial
-from pathlib import PurePath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from delivery.pool import SmtpPool
+from delivery.alarm import Alarm
 from delivery.retry import retry_at
-from delivery.smtp import Envelope, MailServerError, Outcome, Parcel, Receipt
-from digest.message import Entry
-from digest.mime import wire_address
+from delivery.routes import Way
+from delivery.smtp import MailServerError, Parcel, Receipt
+from delivery.traffic import Traffic, Trip
+from jobs import routing
 from jobs.failpoints import reach
 from jobs.journal import CLAIM_LOST, Journal
-from jobs.press import press_for, recipient_for
-from jobs.services import Services, process_is_gone, process_name, smtp_route
-from profiles.links import sign_feedback
-from profiles.verp import return_path
-from store import editions, items, networks, outbox, topics
+from jobs.letters import Letter, Letters, place_of
+from jobs.services import Services, process_name
+from store import pacing
 from store.database import StoreError
-from store.outbox import Chosen, Claim, Open, Scope, Settled, State
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from digest.items import Item
-    from digest.message import DigestPress
+from store.outbox import Claim, Scope, Settled, State
 
 log = logging.getLogger("germane.send")
 
 Found = TypeVar("Found")
 
-NO_ITEM_LEFT = "withdrawn"
-"""Why a digest is cancelled whose items were all withdrawn, or ended, before it was handed over."""
+LOOK_ROUND_S = 0.1
+"""How often it is looked what takes too long, what must be put off, and whether another connection is of use."""
+AT_MOST_S = 60.0
+"""A message whose turn a rate brings only later than this is put off, so that a run does not hold it."""
+PAUSED_FOR = timedelta(hours=1)
+"""Messages to a paused destination are looked at again after this."""
 
 
 @dataclass
@@ -51,6 +46,9 @@ class Tally:
     commits: int = 0
     errors: int = 0
     """Messages that met an error nobody foresaw: logged, given back, and tried again by the next run."""
+    postponed: int = 0
+    """Messages put off, because their destination rests, is paused, or may not get more in this while."""
+    paused: list[str] = field(default_factory=list)
     stopped: bool = False
     mail_server_problem: str = ""
 
@@ -58,24 +56,14 @@ class Tally:
         self.outcomes.setdefault(state, Counter())[reason] += 1
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
-    """What all messages of one edition share."""
+@dataclass(eq=False, slots=True)
+class Ready:
+    """A composed message on its way over a route. `upcoming` is the one that is to go next, in its place."""
 
-    edition: Open
-    domain: str
-    """Where what could not be delivered comes back to."""
-    press: "DigestPress"
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A claimed message with what goes into it; `obstacle` says why it must not be sent after all."""
-
-    claim: Claim
-    issue: Issue
-    entries: Sequence[Entry]
-    obstacle: str = ""
+    trip: Trip[Letter]
+    way: Way
+    parcel: Parcel
+    upcoming: "Ready | None" = None
 
 
 class Dispatch:
@@ -84,126 +72,265 @@ class Dispatch:
     def __init__(self, services: Services, scope: Scope, limit: int | None, advance: Callable[[int], None]) -> None:
         self.tally = Tally()
         self._services = services
-        self._scope = scope
-        self._left = limit
+        self._sending = services.settings.sending
         self._advance = advance
-        self._route = smtp_route(services.settings)
         self._owner = f"{process_name()}#{secrets.token_hex(4)}"
-        self._letters: deque[Letter] = deque()
-        self._turn = asyncio.Lock()
-        self._stopping = False
+        self._letters = Letters(services, scope, self._owner, limit)
+        self._destinations = routing.destinations(services.settings)
+        self._alarm = Alarm(self._sending.alarm_least, self._sending.alarm_share, self._sending.alarm_domain_share)
+        self._bell = asyncio.Event()
+        self._workers: set[asyncio.Task[None]] = set()
+        self._under_way: set[Ready] = set()
+        self._stopping = self._exhausted = False
         self._failure: StoreError | None = None
-        self._issues: dict[int, Issue] = {}
-        self._known: dict[int, Item] = {}
 
     async def run(self) -> None:
         """Raises StoreError when the database fails, TemplateError before anything is claimed."""
         with ThreadPoolExecutor(1, "germane-store") as thread:
             self._thread: Executor = thread
-            await self._in_thread(self._open_issues)
-            if not self._issues:
+            paces = await self._in_thread(self._letters.open)
+            if not self._letters.edition_keys:
                 return
+            self._clock_s = asyncio.get_running_loop().time
+            self._ways = routing.ways(self._services.settings, paces)
+            self._traffic: Traffic[Letter] = routing.traffic(self._services.settings, self._destinations, paces)
             try:
-                async with SmtpPool(self._route) as pool:
-                    await self._hand_over_all(pool)
-            except MailServerError as error:
-                self.tally.mail_server_problem = str(error)
+                async with self._ways:
+                    await self._hand_over_all()
             finally:
-                await self._in_thread(self._release)
+                await self._in_thread(self._letters.release)
         if self._failure:
             raise self._failure
 
     def stop(self) -> None:
         """Take no new message; those on their way are finished."""
         self._stopping = self.tally.stopped = True
+        self._bell.set()
 
-    async def _hand_over_all(self, pool: SmtpPool) -> None:
-        journal = Journal(self._services.database, self._owner, self._thread, self._route.connections)
-        self._ahead = asyncio.create_task(self._in_thread(self._claim))
+    async def _hand_over_all(self) -> None:
+        self._journal = Journal(self._services.database, self._owner, self._thread, 1, self._services.secret_key)
+        self._ahead: asyncio.Task[list[Letter]] | None = None
         try:
-            async with journal, self._holding_claims():
-                await asyncio.gather(*(self._work(pool, journal) for _ in range(self._route.connections)))
+            async with self._journal, self._holding_claims():
+                while await self._goes_on():
+                    self._start_workers()
+                    await self._pause()
+                await asyncio.gather(*self._workers)
+                await self._save_paces()
         finally:
-            self.tally.commits = journal.commits
-            await asyncio.gather(self._ahead, return_exceptions=True)  # what it claimed is given back
+            self.tally.commits = self._journal.commits
+            if self._ahead:
+                await asyncio.gather(self._ahead, return_exceptions=True)  # what it claimed is given back
 
-    async def _work(self, pool: SmtpPool, journal: Journal) -> None:
-        while letter := await self._next():
-            try:
-                await self._hand_over(letter, pool, journal)
-            except MailServerError as error:
-                self._stopping, self.tally.mail_server_problem = True, str(error)
-            except StoreError as error:
-                self._stopping, self._failure = True, error
-            except Exception as error:  # whatever is wrong with one message must not stop the others
-                self.tally.errors += 1
-                log.error("outbox row %s met an unexpected error: %s", letter.claim.key, _place(error))
+    async def _goes_on(self) -> bool:
+        """Take in what was claimed, put off what must not go; False when nothing is left to be started."""
+        self._stop_without_a_way()
+        if self._stopping:
+            return False
+        try:
+            await self._refill()
+            await self._put_off()
+            await self._save_paces(urgent_only=True)
+        except StoreError as error:
+            self._fail(error)
+        self._look_round()
+        idle = not (self._workers or self._traffic or self._ahead)
+        return not self._stopping and not (self._exhausted and idle)
 
-    async def _next(self) -> Letter | None:
-        async with self._turn:
-            if not self._letters and not self._stopping:
-                await self._refill()
-            return self._letters.popleft() if self._letters and not self._stopping else None
+    def _look_round(self) -> None:
+        """What is ready to go after a message that takes too long does not wait for it: another connection takes it."""
+        self._traffic.look_round(self._clock_s())
+        for ready in self._under_way:
+            if ready.trip.slow and ready.upcoming:
+                self._traffic.give_back(ready.trip, ready.upcoming.trip)
+                ready.upcoming = None
+
+    def _stop_without_a_way(self) -> None:
+        problem = self._ways.problem(self._clock_s())
+        if problem and not self._stopping:
+            self._stopping, self.tally.mail_server_problem = True, problem
 
     async def _refill(self) -> None:
-        """Take over the batch that was claimed ahead, and have the next one claimed meanwhile."""
-        try:
-            self._letters.extend(await self._ahead)
-        except StoreError as error:
-            self._failure = error
-        if self._letters:
+        """Take over the batch that was claimed ahead; have the next one claimed before this one is at its end."""
+        if self._ahead and (self._ahead.done() or not (self._traffic or self._workers)):
+            ahead, self._ahead = self._ahead, None
+            letters = await ahead
+            self._exhausted = not letters
+            for letter in letters:
+                self._take_in(letter)
+        if not (self._ahead or self._exhausted) and len(self._traffic) < self._sending.batch:
             self._ahead = asyncio.create_task(self._in_thread(self._claim))
-        else:
-            self._stopping = True
+            self._ahead.add_done_callback(lambda _: self._bell.set())
 
-    async def _hand_over(self, letter: Letter, pool: SmtpPool, journal: Journal) -> None:
-        obstacle = letter.obstacle
+    def _claim(self) -> list[Letter]:
+        if self._stopping:
+            return []
+        return self._letters.claim(self._destinations, self._ways, self._sending.batch)
+
+    def _take_in(self, letter: Letter) -> None:
+        if letter.obstacle:
+            self._settle(self._cancelled(letter.claim, letter.obstacle))
+        else:
+            self._traffic.put(letter, self._destinations.of(letter.claim.address))
+
+    async def _put_off(self) -> None:
+        now = self._services.now()
+        for name, letters in self._traffic.held(now).items():
+            learned = self._traffic.pacer(name).learned
+            await self._postpone(letters, now + PAUSED_FOR if learned.paused else learned.resting_until or now)
+        for name, letters in self._traffic.surplus(AT_MOST_S).items():
+            wait_s = AT_MOST_S + len(letters) / self._traffic.pacer(name).rate_per_s
+            await self._postpone(letters, now + timedelta(seconds=wait_s))
+
+    async def _postpone(self, letters: list[Letter], until: datetime) -> None:
+        await self._in_thread(lambda: self._letters.postpone(letters, until))
+        self.tally.postponed += len(letters)
+        self._advance(len(letters))
+
+    def _start_workers(self) -> None:
+        while len(self._workers) < self._ways.most and (ready := self._ready()):
+            worker = asyncio.create_task(self._work(ready))
+            self._workers.add(worker)
+            worker.add_done_callback(self._ended)
+        self._journal.parties = max(1, len(self._workers))
+
+    def _ended(self, worker: asyncio.Task[None]) -> None:
+        self._workers.discard(worker)
+        self._journal.parties = max(1, len(self._workers))
+        self._bell.set()
+
+    async def _pause(self) -> None:
+        """Until a worker ends, a batch is there, or it is time to look round."""
+        self._bell.clear()
+        now, clock_s = self._services.now(), self._clock_s()
+        waits = (self._traffic.wait_s(now, clock_s), self._ways.wait_s(clock_s)) if self._traffic else ()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._bell.wait(), min(max(filter(None, waits), default=LOOK_ROUND_S), LOOK_ROUND_S))
+
+    async def _work(self, ready: Ready | None) -> None:
+        """Hand messages over, one after the other, for as long as one may go."""
+        while ready:
+            way = ready.way
+            upcoming = await self._hand_over(ready)
+            if upcoming is None:
+                way.busy -= 1
+                upcoming = self._ready()
+            ready = upcoming
+            if len(self._traffic) < self._sending.batch // 2 and not (self._ahead or self._exhausted):
+                self._bell.set()
+
+    def _ready(self, after: Ready | None = None) -> Ready | None:
+        """The next message that may go, composed: over the same route, and in place of the one before, when there is one."""
+        while not self._stopping:
+            clock_s = self._clock_s()
+            way = self._ways.pick(clock_s, after.way if after else None)
+            trip = self._traffic.take(self._services.now(), clock_s, after.trip if after else None) if way else None
+            if way is None or trip is None:
+                break
+            way.take(clock_s)
+            parcel = self._letters.parcel(trip.letter)
+            reach("send.composed")
+            if isinstance(parcel, Parcel):
+                way.busy += after is None
+                trip.started_s = math.inf
+                return Ready(trip, way, parcel)
+            self._traffic.end(trip, clock_s, answered=False)
+            self._settle(self._sent(trip.letter.claim, parcel, ""))
+        return None
+
+    async def _hand_over(self, ready: Ready) -> Ready | None:
+        """Hand one message over; returns the one that was composed while its record was written, and is to go next."""
+        obstacle = ""
 
         async def before_dot() -> bool:
             nonlocal obstacle
             reach("send.content_sent")
-            obstacle = await journal.dot(letter.claim.key)
+            spent_s, ready.trip.started_s = self._clock_s() - ready.trip.started_s, math.inf
+            answer = self._journal.dot(ready.trip.letter.claim.key)
+            ready.upcoming = ready.upcoming or self._ready(after=ready)
+            obstacle = await answer
+            ready.trip.started_s = self._clock_s() - spent_s  # the server is not slow because the database is
             reach("send.before_dot")
             return not obstacle
 
+        ready.trip.started_s = self._clock_s()
+        self._under_way.add(ready)
         receipt: Receipt | None = None
-        if not obstacle:
-            content = self._compose(letter)
-            reach("send.composed")
-            envelope = Envelope(self._return_path(letter), letter.claim.address)
-            receipt = (
-                content if isinstance(content, Receipt) else await pool.send(Parcel(envelope, content), before_dot)
-            )
+        try:
+            receipt = await ready.way.pool.send(ready.parcel, before_dot)
+        except MailServerError as error:
+            self._give_back(ready, error)
+            return ready.upcoming
+        except StoreError as error:
+            self._fail(error)
+            return None
+        except Exception as error:  # whatever is wrong with one message must not stop the others
+            self.tally.errors += 1
+            self._traffic.end(ready.trip, self._clock_s(), answered=False)
+            log.error("outbox row %s met an unexpected error: %s", ready.trip.letter.claim.key, place_of(error))
+            return ready.upcoming
+        finally:
+            self._under_way.discard(ready)
         reach("send.replied")
-        if obstacle != CLAIM_LOST:
-            settled = self._sent(letter.claim, receipt) if receipt else self._cancelled(letter.claim, obstacle)
-            self.tally.note(settled.state, _reason(settled))
-            journal.settle(settled)
+        self._done(ready, receipt, obstacle)
+        return ready.upcoming
+
+    def _give_back(self, ready: Ready, error: MailServerError) -> None:
+        """The route failed before anything was said about this message: another may take it."""
+        ready.way.fail(error, self._clock_s())
+        log.warning("%s", error)
+        self._traffic.end(ready.trip, self._clock_s(), answered=False)
+        self._traffic.put(ready.trip.letter, ready.trip.destination, first=True)
+        self._stop_without_a_way()
+
+    def _fail(self, error: StoreError) -> None:
+        self._stopping, self._failure = True, error
+
+    def _done(self, ready: Ready, receipt: Receipt | None, obstacle: str) -> None:
+        claim = ready.trip.letter.claim
+        self._traffic.end(ready.trip, self._clock_s(), answered=bool(receipt and receipt.code))
+        if obstacle == CLAIM_LOST:
+            self._advance(1)
+        elif receipt is None:
+            self._settle(self._cancelled(claim, obstacle))
+        else:
+            self._learn(ready, receipt)
+            self._settle(self._sent(claim, receipt, ready.way.pool.route.where))
+
+    def _learn(self, ready: Ready, receipt: Receipt) -> None:
+        """What a reply says about the route and the destination."""
+        way, pacer, verdict = ready.way, self._traffic.pacer(ready.trip.destination), receipt.verdict
+        if receipt.outcome == "handed_over":
+            way.succeed()
+            way.pacer.accept()
+            pacer.accept()
+        elif verdict and verdict.back_off:
+            pacer.push_back(self._services.now())
+        of_route, of_destination = self._alarm.note(way.name, ready.trip.destination, verdict)
+        if of_route and not way.pacer.learned.paused:
+            way.pacer.pause(of_route)
+            self._tell_pause(f"the route {way.name} is paused: {of_route}")
+        if of_destination and not pacer.learned.paused:
+            pacer.pause(of_destination)
+            self._tell_pause(f"messages to {ready.trip.destination} are paused: {of_destination}")
+
+    def _tell_pause(self, what: str) -> None:
+        log.error("%s", what)
+        self.tally.paused.append(what)
+        self._bell.set()
+
+    def _settle(self, settled: Settled) -> None:
+        self.tally.note(settled.state, _reason(settled))
+        self._journal.settle(settled)
         self._advance(1)
 
-    def _return_path(self, letter: Letter) -> str:
-        issue, member = letter.issue, letter.claim.member_public_id
-        return return_path(self._services.secret_key, member, issue.edition.public_id, issue.domain)
-
-    def _compose(self, letter: Letter) -> bytes | Receipt:
-        claim = letter.claim
-        language = claim.language or next(iter(claim.languages), "")
-        recipient = recipient_for(self._services, claim.member_public_id, claim.address, claim.name, language)
-        try:
-            return letter.issue.press.message(recipient, letter.entries, claim.message_id, claim.dated_at)
-        except ValueError as error:
-            return _not_composed(claim, error, "refused")
-        except Exception as error:  # one member's mail must not stop the others'
-            return _not_composed(claim, error, "deferred")
-
-    def _sent(self, claim: Claim, receipt: Receipt) -> Settled:
+    def _sent(self, claim: Claim, receipt: Receipt, where: str) -> Settled:
         now = self._services.now()
         state, reason, not_before = receipt.outcome, "" if receipt.outcome == "handed_over" else receipt.reply, None
         if state == "deferred":
             not_before = self._retry_at(claim, now)
             if not_before is None:
-                hours = self._services.settings.sending.give_up_after_h
-                state, reason = "refused", f"given up after {hours:g} h: {receipt.reply}"
+                state, reason = "refused", f"given up after {self._sending.give_up_after_h:g} h: {receipt.reply}"
         return Settled(
             key=claim.key,
             state=state,
@@ -213,24 +340,40 @@ class Dispatch:
             not_before=not_before,
             code=receipt.code,
             enhanced_status=receipt.enhanced_status,
+            step=receipt.step,
+            verdict=receipt.verdict.about if receipt.verdict else "",
             reply=receipt.reply,
-            route=self._route.where,
+            route=where,
             elapsed_ms=receipt.elapsed_ms,
         )
 
     def _retry_at(self, claim: Claim, now: datetime) -> datetime | None:
-        sending = self._services.settings.sending
         return retry_at(
             claim.attempts + 1,
             since=claim.created_at,
             now=now,
-            first_retry_s=sending.first_retry_s,
-            give_up_after_h=sending.give_up_after_h,
+            first_retry_s=self._sending.first_retry_s,
+            give_up_after_h=self._sending.give_up_after_h,
             seed=claim.message_id,
         )
 
     def _cancelled(self, claim: Claim, why: str) -> Settled:
         return Settled(claim.key, "cancelled", claim.attempts, self._services.now(), reason=why)
+
+    async def _save_paces(self, *, urgent_only: bool = False) -> None:
+        """Write down what was learned: pauses and rests at once, the rest at the end of the run."""
+        scoped = [("route", way.pacer) for way in self._ways]
+        scoped += [("destination", pacer) for pacer in self._traffic.pacers()]
+        changed = [(scope, p) for scope, p in scoped if p.changed and not (urgent_only and not p.is_urgent)]
+        if changed:
+            paces = [routing.pace_of(scope, pacer) for scope, pacer in changed]  # type: ignore[arg-type]
+            for _, pacer in changed:
+                pacer.changed = pacer.is_urgent = False
+            await self._in_thread(lambda: self._write_paces(paces))
+
+    def _write_paces(self, paces: list[pacing.Pace]) -> None:
+        with self._services.database.writing() as connection:
+            pacing.save(connection, paces, self._services.now())
 
     async def _in_thread(self, act: Callable[[], Found]) -> Found:
         return await asyncio.get_running_loop().run_in_executor(self._thread, act)
@@ -245,104 +388,11 @@ class Dispatch:
 
     async def _renew_often(self) -> None:
         while True:
-            await asyncio.sleep(self._services.settings.sending.lease_s / 3)
+            await asyncio.sleep(self._sending.lease_s / 3)
             try:
-                await self._in_thread(self._renew)
+                await self._in_thread(self._letters.renew)
             except StoreError as error:
                 log.warning("claims could not be renewed: %s", error)
-
-    # what follows runs in the store's thread
-
-    def _open_issues(self) -> None:
-        now = self._services.now()
-        with self._services.database.writing() as connection:
-            outbox.release_stale(connection, now, lambda owner: process_is_gone(owner.partition("#")[0]))
-        reach("send.stale_released")
-        with self._services.database.reading() as connection:
-            by_key = {network.key: network for network in networks.every(connection)}
-            for edition in outbox.open_editions(connection, now, self._scope):
-                network = by_key[edition.network_key]
-                labels = topics.load(connection, network.key)
-                press = press_for(
-                    self._services, network, labels, edition_id=edition.public_id, slot=edition.slot, signed=True
-                )
-                domain = wire_address(network.sender_address).rpartition("@")[2]
-                self._issues[edition.key] = Issue(edition, domain, press)
-
-    def _claim(self) -> list[Letter]:
-        limit = self._services.settings.sending.batch
-        limit = limit if self._left is None else min(limit, self._left)
-        if not limit or self._stopping:
-            return []
-        now = self._services.now()
-        with self._services.database.writing() as connection:
-            self._close_answered(connection, now)
-            claims = outbox.claim(
-                connection, self._owner, list(self._issues), now=now, lease_until=self._lease(now), limit=limit
-            )
-        reach("send.claimed")
-        if self._left is not None:
-            self._left -= len(claims)
-        with self._services.database.reading() as connection:
-            chosen = outbox.chosen_items(connection, [claim.digest_key for claim in claims])
-            found = list(self._items(connection, chosen.values()))
-        still_open = cache(lambda moment: {item.key: item for item in found if item.is_open(moment)})
-        letters = [self._letter(claim, chosen.get(claim.digest_key or 0, []), still_open, now) for claim in claims]
-        self._note_dropped(letters, chosen, {item.key: item for item in found})
-        return letters
-
-    def _note_dropped(self, letters: list[Letter], chosen: dict[int, list[Chosen]], found: "dict[int, Item]") -> None:
-        """Write down which items of these messages were withdrawn, closed or over before they could be handed over."""
-        dropped: list[tuple[int, int, str]] = []
-        for letter in letters:
-            digest, kept = letter.claim.digest_key or 0, {entry.item.key for entry in letter.entries}
-            gone = [one.item_key for one in chosen.get(digest, []) if one.item_key not in kept]
-            dropped += [(digest, key, why_dropped(found.get(key))) for key in gone]
-        if dropped:
-            requests = {item.key for item in found.values() if item.kind == "request"}
-            with self._services.database.writing() as connection:
-                editions.drop_items(connection, dropped, requests)
-
-    def _close_answered(self, connection: "Connection", now: datetime) -> None:
-        wanted = self._services.settings.reach.answers_wanted
-        for network in {issue.edition.network_key for issue in self._issues.values()}:
-            items.close_answered(connection, network, wanted, now)
-
-    def _items(self, connection: "Connection", chosen: Iterable[list[Chosen]]) -> "Iterable[Item]":
-        keys = sorted({one.item_key for digest in chosen for one in digest})
-        for network in {issue.edition.network_key for issue in self._issues.values()} if keys else ():
-            yield from map(self._as_known, items.load(connection, network, keys))
-
-    def _as_known(self, item: "Item") -> "Item":
-        """The same object for an item that is as it was, so that the press need not compare it again for each member."""
-        known = self._known.get(item.key)
-        if known != item:
-            known = self._known[item.key] = item
-        return known
-
-    def _letter(
-        self, claim: Claim, chosen: list[Chosen], still_open: "Callable[[datetime], dict[int, Item]]", now: datetime
-    ) -> Letter:
-        issue = self._issues[claim.edition_key or 0]
-        found = still_open(issue.edition.as_of + (now - claim.created_at))  # it may be run for another day than today
-        about = partial(sign_feedback, self._services.secret_key, claim.member_public_id)
-        entries = [
-            Entry(found[key], match, terms, about(found[key].public_id)) for key, match, terms in chosen if key in found
-        ]
-        obstacle = claim.status if claim.status != "active" else "" if entries else NO_ITEM_LEFT
-        return Letter(claim, issue, entries, obstacle)
-
-    def _release(self) -> None:
-        with self._services.database.writing() as connection:
-            outbox.release(connection, self._owner, self._services.now())
-        reach("send.released")
-
-    def _renew(self) -> None:
-        with self._services.database.writing() as connection:
-            outbox.renew(connection, self._owner, self._lease(self._services.now()))
-
-    def _lease(self, now: datetime) -> datetime:
-        return now + timedelta(seconds=self._services.settings.sending.lease_s)
 
 
 def _reason(settled: Settled) -> str:
@@ -351,19 +401,3 @@ def _reason(settled: Settled) -> str:
         given_up = "given up: " if settled.reason.startswith("given up") else ""
         return f"{given_up}{settled.code} {settled.enhanced_status}".rstrip()
     return settled.reason
-
-
-def _not_composed(claim: Claim, error: Exception, outcome: Outcome) -> Receipt:
-    log.error("outbox row %s could not be composed: %s", claim.key, _place(error))
-    return Receipt(outcome, reply=f"the mail could not be composed ({type(error).__name__})")
-
-
-def _place(error: Exception) -> str:
-    """Kind and place of an error, without its text: that may hold somebody's name or address."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {frame.name}, {PurePath(frame.filename).name} line {frame.lineno}"
-
-
-def why_dropped(item: "Item | None") -> str:
-    """Why an item that was chosen for a digest is not in its mail."""
-    return item.state if item and item.state in {"withdrawn", "closed"} else "over"

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from jobs.failpoints import reach
-from store import outbox
+from store import outbox, suppression
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from store.database import Database
     from store.outbox import Settled
 
 LINGER_S = 0.004
 """How long the first record of a commit waits for others to share it."""
+SUPPRESSED = "suppressed"
 CLAIM_LOST = "another process has this message now"
 
 
@@ -40,12 +43,15 @@ class _Dot:
 class Journal:
     """An async context manager; leaving it writes the last receipts. `parties` is how many connections share a commit."""
 
-    def __init__(self, database: "Database", owner: str, thread: Executor, parties: int) -> None:
+    def __init__(
+        self, database: "Database", owner: str, thread: Executor, parties: int, secret: bytes | None = None
+    ) -> None:
         self.commits = 0
         self._database = database
         self._owner = owner
         self._thread = thread
-        self._parties = parties
+        self.parties = parties
+        self._secret = secret
         self._dots: list[_Dot] = []
         self._receipts: list[Settled] = []
         self._work = asyncio.Event()
@@ -65,17 +71,17 @@ class Journal:
         if self._receipts:
             await self._commit([], self._take_receipts())
 
-    async def dot(self, key: int) -> str:
-        """Record that this message's final dot is about to be sent. Returns why it must not be, or nothing.
+    def dot(self, key: int) -> asyncio.Future[str]:
+        """Record that this message's final dot is about to be sent. Awaited, it says why it must not be, or nothing.
 
-        Raises StoreError when that cannot be recorded; then it must not be sent either.
+        Raises StoreError then when that cannot be recorded; the dot must not be sent either.
         """
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._dots.append(_Dot(key, answer))
         self._work.set()
-        if len(self._dots) >= self._parties:
+        if len(self._dots) >= self.parties:
             self._enough.set()
-        return await answer
+        return answer
 
     def settle(self, settled: "Settled") -> None:
         """Record an outcome with the next commit."""
@@ -121,12 +127,22 @@ class Journal:
         with self._database.writing() as connection:
             if receipts:
                 outbox.settle(connection, self._owner, receipts)
-            allowed = outbox.mark_dots(connection, self._owner, dots) if dots else set()
-            refused = [key for key in dots if key not in allowed]
+            suppressed = self._suppressed(connection, dots) if dots else set()
+            wanted = [key for key in dots if key not in suppressed]
+            allowed = outbox.mark_dots(connection, self._owner, wanted) if wanted else set()
+            refused = [key for key in wanted if key not in allowed]
             states = outbox.member_states(connection, refused) if refused else {}
             reach("send.recording")
         reach("send.recorded")
-        return {key: _why(states.get(key, "erased")) for key in refused}
+        return dict.fromkeys(suppressed, SUPPRESSED) | {key: _why(states.get(key, "erased")) for key in refused}
+
+    def _suppressed(self, connection: "Connection", dots: list[int]) -> set[int]:
+        """Those of whom only the keyed hash knows that they must not be mailed: a restored database, for one."""
+        if self._secret is None or not suppression.any_in_force(connection):
+            return set()
+        keys = outbox.address_keys(connection, dots)
+        found = suppression.among(connection, keys.values(), self._secret)
+        return {key for key, address in keys.items() if address in found}
 
 
 def _why(status: str) -> str:

@@ -35,6 +35,7 @@ WORDS = {
     "erased": "the member was erased",
     "pending": "the sign-up is not confirmed",
     "withdrawn": "its items were withdrawn or are over",
+    "suppressed": "the address is suppressed",
 }
 
 
@@ -47,6 +48,8 @@ class SendReport:
     seconds: float = 0.0
     commits: int = 0
     errors: int = 0
+    postponed: int = 0
+    paused: tuple[str, ...] = ()
     stopped: bool = False
     mail_server_problem: str = ""
 
@@ -61,7 +64,7 @@ class SendReport:
     def complete(self) -> bool:
         """Everything that was due was handed over, or rightly cancelled."""
         failed = self.errors + sum(map(self.of, ("deferred", "refused", "uncertain")))
-        return not (failed or self.stopped or self.mail_server_problem)
+        return not (failed or self.stopped or self.paused or self.mail_server_problem)
 
 
 @click.command()
@@ -155,6 +158,8 @@ def _report(services: "Services", dispatch: "Dispatch", scope: "Scope", seconds:
         seconds=seconds,
         commits=tally.commits,
         errors=tally.errors,
+        postponed=tally.postponed,
+        paused=tuple(tally.paused),
         stopped=tally.stopped,
         mail_server_problem=tally.mail_server_problem,
     )
@@ -164,11 +169,14 @@ def _print(report: SendReport, as_json: bool) -> None:
     if as_json:
         print_json({name: report.of(name) for name in OUTCOMES} | {
             "waiting": report.waiting, "reasons": report.reasons, "seconds": round(report.seconds, 3),
-            "errors": report.errors, "stopped": report.stopped, "mail_server_problem": report.mail_server_problem,
+            "errors": report.errors, "postponed": report.postponed, "paused": report.paused,
+            "stopped": report.stopped, "mail_server_problem": report.mail_server_problem,
         })  # fmt: skip
         return
     if report.errors:
         click.echo(f"{report.errors} messages met an unexpected error, told above; they stay in the outbox", err=True)
+    for what in report.paused:
+        click.echo(f"{what}; `germane outbox resume` lets them go again", err=True)
     if not report.done:
         click.echo(f"Nothing was handed over; {report.waiting} messages wait in the outbox")
         return

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.settings import Settings, SettingsError, load_settings
+from jobs.settings import Settings, SettingsError, SmtpSettings, load_settings
 
 if TYPE_CHECKING:
     from delivery.smtp import SmtpRoute
@@ -57,11 +57,15 @@ def open_services(config: Path | None = None, *, settings: Settings | None = Non
 
 
 def smtp_route(settings: Settings) -> "SmtpRoute":
-    """The mail server that the settings name."""
+    """The mail server that the settings name first."""
+    return route_of(settings.smtp)
+
+
+def route_of(smtp: SmtpSettings) -> "SmtpRoute":
     from delivery.smtp import SmtpRoute
 
-    smtp = settings.smtp
-    return SmtpRoute(**smtp.model_dump(exclude={"password"}), password=smtp.password.get_secret_value())
+    of_route = {name: getattr(smtp, name) for name in SmtpRoute.__slots__ if name in type(smtp).model_fields}
+    return SmtpRoute(**of_route | {"password": smtp.password.get_secret_value()})
 
 
 def process_name() -> str:

@@ -3,7 +3,7 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -57,6 +57,9 @@ class SmtpSettings(Section):
     password: SecretStr = Field(SecretStr(""), exclude=True, description="From the environment only.")
     local_hostname: str = Field("", description="The name to say in EHLO; empty means this machine's.")
     connections: int = Field(10, ge=1, le=100, description="Connections kept open at the same time.")
+    slow_connections: int = Field(
+        4, ge=0, le=100, description="Connections beside them for domains that answer slowly, so that no others wait."
+    )
     messages_per_connection: Positive = Field(
         1000, description="Messages after which a connection is closed and opened anew."
     )
@@ -70,6 +73,33 @@ class SmtpSettings(Section):
         600, description="How long to wait for the reply to the final dot (RFC 5321 4.5.3.2.6 asks 600)."
     )
     connect_timeout_s: Seconds = Field(30, description="How long to wait for a connection.")
+    rate_per_window: int = Field(
+        0, ge=0, description="Most messages in a window, over all processes; 0 means no limit."
+    )
+    window_s: Seconds = Field(3600, description="Seconds of that window.")
+    slow_start_per_s: float = Field(
+        10,
+        ge=0,
+        description="Messages a second with which a server elsewhere starts when it is new to us; 0: at full speed.",
+    )
+    slow_start_doubles_after: Positive = Field(
+        100, description="Messages taken after which a slow start gets twice as fast."
+    )
+    weight: float = Field(
+        1,
+        ge=0,
+        description="Share of the messages this server gets beside other routes; 0: only while no other can be used.",
+    )
+
+
+class DestinationSettings(Section):
+    """Domains of one provider, which are treated as one."""
+
+    domains: tuple[str, ...] = Field((), description="The provider's domains.")
+    rate_per_s: float = Field(0, ge=0, description="Most messages a second; 0 means no limit.")
+    rate_per_window: int = Field(0, ge=0, description="Most messages in a window, over all processes; 0: no limit.")
+    window_s: Seconds = Field(3600, description="Seconds of that window.")
+    connections: int = Field(0, ge=0, description="Most of its messages on their way at a time; 0 means no limit.")
 
 
 class SendingSettings(Section):
@@ -84,6 +114,33 @@ class SendingSettings(Section):
     )
     give_up_after_h: Seconds = Field(
         96, description="Hours after which a message that is still refused for now is given up."
+    )
+    in_doubt: Literal["leave", "resend"] = Field(
+        "leave",
+        description="A message whose reply was lost after the final dot: leave it, or resend it with the same Message-ID.",
+    )
+    resend_after_s: Seconds = Field(
+        3600,
+        description="How long a message in doubt waits for a bounce or the mail server's log before it is sent again.",
+    )
+    most_resends: Positive = Field(1, description="How often at most a message in doubt is sent again.")
+    domain_rate_per_s: float = Field(
+        0, ge=0, description="Most messages a second to a domain without an entry under destinations; 0 means no limit."
+    )
+    domain_rate_per_window: int = Field(0, ge=0, description="Most messages in a window to such a domain; 0: no limit.")
+    domain_window_s: Seconds = Field(3600, description="Seconds of that window.")
+    domain_connections: int = Field(0, ge=0, description="Most messages on their way to such a domain; 0: no limit.")
+    slow_after_s: Seconds = Field(1, description="A domain whose messages take longer than this counts as slow.")
+    back_off_s: Seconds = Field(
+        60, description="How long a domain is left alone after 421 or 4.7.x; twice as long each time in a row."
+    )
+    back_off_most_s: Seconds = Field(3600, description="The longest it is left alone.")
+    alarm_least: Positive = Field(50, description="Refusals of one kind, or by one domain, that may pause a route.")
+    alarm_share: float = Field(
+        0.05, ge=0, description="A route is paused when refusals of one kind are more than this share; 1: never."
+    )
+    alarm_domain_share: float = Field(
+        0.3, ge=0, description="A route to a domain is paused when more than this share is refused; 1: never."
     )
 
 
@@ -293,6 +350,20 @@ class LogSettings(Section):
     )
 
 
+GROUPS = {
+    "google": ("gmail.com", "googlemail.com"),
+    "microsoft": ("outlook.com", "hotmail.com", "hotmail.co.uk", "live.com", "live.co.uk", "msn.com"),
+    "yahoo": ("yahoo.com", "yahoo.co.uk", "ymail.com", "aol.com", "sky.com"),
+    "apple": ("icloud.com", "me.com", "mac.com"),
+}
+ROUTES_NOTE = """
+# Further mail servers, each with the keys of [smtp] and its own weight; its password is GERMANE_ROUTES__SECOND__PASSWORD.
+# [routes.second]
+# host = "mail2.example.org"
+# weight = 1.0
+"""
+
+
 class Settings(BaseSettings):
     """All settings. Environment variables win over config.toml: GERMANE_SMTP__HOST is smtp.host."""
 
@@ -301,8 +372,10 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     web: WebSettings = WebSettings()
     smtp: SmtpSettings = SmtpSettings()
+    routes: dict[str, SmtpSettings] = Field(default_factory=dict)
     sending: SendingSettings = SendingSettings()
     dkim: DkimSettings = DkimSettings()
+    destinations: dict[str, DestinationSettings] = {n: DestinationSettings(domains=d) for n, d in GROUPS.items()}
     matching: MatchingSettings = MatchingSettings()
     digest: DigestSettings = DigestSettings()
     budget: BudgetSettings = BudgetSettings()
@@ -382,6 +455,11 @@ def render_config() -> str:
         if isinstance(field.default, Section):
             lines += ["", f"[{name}]"]
             lines += _section_lines(field.default)
+        elif name == "routes":
+            lines.append(ROUTES_NOTE.rstrip())
+        elif isinstance(field.default, dict):
+            lines += ["", "# Providers whose domains are paced as one; a limit of 0 is none."]
+            lines += [line for key, one in field.default.items() for line in _entry_lines(f"{name}.{key}", one)]
     return "\n".join(lines) + "\n"
 
 
@@ -400,9 +478,15 @@ def _section_lines(section: Section) -> list[str]:
     return lines
 
 
+def _entry_lines(name: str, section: Section) -> list[str]:
+    return [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in section.model_dump().items())]
+
+
 def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     return f'"{value}"' if isinstance(value, str) else str(value)
 
 
@@ -413,9 +497,15 @@ def _check_file(file: Path) -> None:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not a TOML file: {error}") from None
-    for section, key in SECRETS:
-        if key in (content.get(section, {}) if section else content):
+    secrets = [(key, content.get(section) if section else content) for section, key in SECRETS]
+    secrets += [("password", server) for server in _values(content.get("routes"))]
+    for key, table in secrets:
+        if isinstance(table, dict) and key in table:
             raise SettingsError(f"{file}: {key} is a secret; take it out of the file and set it in the environment")
+
+
+def _values(table: Any) -> list[Any]:
+    return list(table.values()) if isinstance(table, dict) else []
 
 
 def _check_environment() -> None:
@@ -442,5 +532,7 @@ def _nearest(place: list[str]) -> str:
     model: Any = Settings
     for part in place[:-1]:
         model = model.model_fields[part].annotation
+        if get_origin(model) is dict:  # its keys are names that the operator gave
+            return "; see the keys in a fresh file from `germane init`"
     near = get_close_matches(place[-1], list(model.model_fields), n=1)
     return f"; did you mean {near[0]!r}?" if near else "; see the keys in a fresh file from `germane init`"

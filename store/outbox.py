@@ -386,6 +386,38 @@ def _release(connection: Connection, condition: ColumnElement[bool], now: dateti
     return planned, len(uncertain)
 
 
+def postpone(connection: Connection, owner: str, keys: Sequence[int], until: datetime) -> int:
+    """Give up the claims of messages that were not tried, until a moment; returns how many were ours."""
+    mine = update(OUTBOX).where(
+        _KEYS, OUTBOX.c.claimed_by == owner, OUTBOX.c.state == "claimed", not_(OUTBOX.c.dot_sent)
+    )
+    values = {"state": "planned", "claimed_by": "", "lease_until": None, "not_before": until}
+    return connection.execute(mine.values(**values), {"keys": list(keys)}).rowcount
+
+
+def resend(connection: Connection, now: datetime, *, since_before: datetime, most: int) -> int:
+    """Plan again what is in doubt since before a moment and was not sent again `most` times yet; returns how many."""
+    doubtful = and_(OUTBOX.c.state == "uncertain", OUTBOX.c.settled_at <= since_before, OUTBOX.c.resends < most)
+    return _plan_again(connection, doubtful, now)
+
+
+def retry(connection: Connection, keys: Sequence[int], now: datetime, *, in_doubt: bool = False) -> int:
+    """Plan again what was deferred or refused, and with `in_doubt` what is uncertain, for now; returns how many."""
+    states = [state for state in BEFORE["planned"] if state != "claimed" and (in_doubt or state != "uncertain")]
+    return _plan_again(connection, and_(OUTBOX.c.id.in_(keys), OUTBOX.c.state.in_(states)), now)
+
+
+def _plan_again(connection: Connection, condition: ColumnElement[bool], now: datetime) -> int:
+    """Their editions are released again, so that they are sent."""
+    doubtful = case((OUTBOX.c.state == "uncertain", 1), else_=0)
+    values = {"state": "planned", "reason": "", "not_before": now, "claimed_by": "", "lease_until": None}
+    values |= {"dot_sent": False, "settled_at": None, "resends": OUTBOX.c.resends + doubtful}
+    again = update(OUTBOX).where(condition, OUTBOX.c.state.in_(BEFORE["planned"])).values(**values)
+    keys = list(connection.execute(again.returning(OUTBOX.c.id)).scalars())
+    _release_again(connection, keys)
+    return len(keys)
+
+
 def cancel(connection: Connection, keys: Sequence[int], reason: str, now: datetime) -> int:
     """Take waiting messages out of the outbox for good; returns how many were still waiting."""
     waiting = update(OUTBOX).where(OUTBOX.c.id.in_(bindparam("keys", expanding=True)), OUTBOX.c.state.in_(WAITING))
@@ -448,6 +480,12 @@ def member_states(connection: Connection, keys: Sequence[int]) -> dict[int, str]
         .where(OUTBOX.c.id.in_(keys))
     )
     return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def address_keys(connection: Connection, keys: Sequence[int]) -> dict[int, str]:
+    """The address keys (`profiles.address`) of the members these messages are for."""
+    query = select(OUTBOX.c.id, MEMBER.c.address_key).join_from(OUTBOX, MEMBER, OUTBOX.c.member_id == MEMBER.c.id)
+    return {row[0]: row[1] for row in connection.execute(query.where(OUTBOX.c.id.in_(keys)))}
 
 
 def _mine(owner: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

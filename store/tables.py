@@ -34,6 +34,7 @@ EDITION_STATES = ("opened", "composed", "released", "finished")
 DIGEST_STATES = ("planned", "composed", "skipped")
 FEEDBACK_ENDS = ("", "replaced", "undone", "forgotten")
 OUTBOX_KINDS = ("digest", "probe")
+PACE_SCOPES = ("route", "destination")
 OUTBOX_STATES = (
     "planned", "claimed", "handed_over", "deferred", "refused", "uncertain", "cancelled", "bounced", "complained"
 )  # fmt: skip
@@ -650,3 +651,23 @@ class Delivery(SQLModel, table=True):
     reply: str = _text()
     route: str = ""
     elapsed_ms: int = 0
+
+
+class Pace(SQLModel, table=True):
+    """What was learned about a route, or about a destination (a domain, or a provider's domains), and outlives a run."""
+
+    __table_args__: ClassVar[Any] = (_one_of("scope", PACE_SCOPES),)
+
+    scope: str = Field(sa_column=Column(String, primary_key=True))
+    name: str = Field(sa_column=Column(String, primary_key=True))
+    level_per_s: float = 0.0
+    """Messages a second that it has been found to bear; 0 is as fast as can be."""
+    accepted: int = 0
+    strikes: int = 0
+    """How often in a row it asked for less."""
+    resting_until: datetime | None = _time()
+    paused: str = _text()
+    """Why nothing may go there until somebody resumes it."""
+    window_started: datetime | None = _time()
+    window_used: int = 0
+    changed_at: datetime = _time(nullable=False)

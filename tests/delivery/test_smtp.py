@@ -292,68 +292,6 @@ def test_a_server_that_breaks_off_every_message_counts_as_unavailable_after_ten(
     _with_pool(sink, use)
 
 
-def _chained(sink: Sink, *recipients: str, **changes: Any) -> list[str]:
-    """Hand one message a recipient over; each is ready when the dot of the one before is sent."""
-    parcels = [Parcel(Envelope("digest@example.org", recipient), CONTENT) for recipient in recipients]
-    outcomes: list[str] = []
-
-    async def use(pool: SmtpPool) -> None:
-        for parcel, upcoming in zip(parcels, [*parcels[1:], None], strict=True):
-            receipt = await pool.send(parcel, _yes, lambda upcoming=upcoming: upcoming)  # type: ignore[misc]
-            outcomes.append(receipt.outcome if receipt else "")
-
-    _with_pool(sink, use, **changes)
-    return outcomes
-
-
-PEOPLE = tuple(f"m{n}@example.org" for n in range(6))
-
-
-@pytest.mark.parametrize("extensions", [EXTENSIONS, ("8BITMIME",)])
-def test_the_next_envelope_goes_out_with_the_dot_and_everything_arrives_once(extensions: tuple[str, ...]) -> None:
-    sink = Misbehaving(extensions=extensions)
-    assert _chained(sink, *PEOPLE, messages_per_connection=4) == ["handed_over"] * 6
-    assert sink.recipients() == list(PEOPLE)
-    assert {message.content for message in sink.accepted} == {CONTENT}
-    assert (sink.connections, sink.most_at_once) == (2, 1)
-
-
-@pytest.mark.parametrize(
-    ("fault", "outcome"),
-    [
-        (Fault("message", PEOPLE[2], drop=True, take=True), "uncertain"),
-        (Fault("message", PEOPLE[2], drop=True), "uncertain"),
-        (Fault("message", PEOPLE[2], reply=b"421 4.3.2 bye", drop=True), "deferred"),
-        (Fault("message", PEOPLE[2], reply=b"451 4.3.0 later"), "deferred"),
-        (Fault("message", PEOPLE[2], reply=b"554 5.6.0 never"), "refused"),
-        (Fault("RCPT", PEOPLE[2], reply=b"550 5.1.1 no such user"), "refused"),
-        (Fault("DATA", PEOPLE[2], reply=b"451 4.3.0 later"), "deferred"),
-        (Fault("content", PEOPLE[2], drop=True), "deferred"),
-        (Fault("RCPT", PEOPLE[2], reply=b"nonsense"), "deferred"),
-    ],
-)
-def test_a_fault_of_one_message_is_not_laid_on_the_one_announced_with_its_dot(fault: Fault, outcome: str) -> None:
-    sink = Misbehaving(fault)
-    assert _chained(sink, *PEOPLE) == ["handed_over"] * 2 + [outcome] + ["handed_over"] * 3
-    others = [recipient for recipient in sink.recipients() if recipient != PEOPLE[2]]
-    assert others == [person for person in PEOPLE if person != PEOPLE[2]]
-
-
-def test_a_connection_that_closes_on_an_announced_message_costs_it_nothing() -> None:
-    sink = Misbehaving(Fault("MAIL", drop=True, times=1))
-    sink.faults = []
-    sink.when_taken = lambda number: sink.faults.append(Fault("MAIL", drop=True, times=1)) if number == 2 else None
-    assert _chained(sink, *PEOPLE) == ["handed_over"] * 2 + ["handed_over"] * 4
-    assert sink.recipients() == list(PEOPLE)
-
-
-def test_a_message_that_cannot_be_sent_is_not_announced() -> None:
-    sink = Misbehaving(extensions=("PIPELINING", "8BITMIME"))
-    assert _chained(sink, ANN, "käfer@example.org", "a b@example.org", PEOPLE[0]) == [
-        "handed_over", "refused", "refused", "handed_over"
-    ]  # fmt: skip
-
-
 def test_a_delivery_status_notification_is_asked_for_where_it_is_offered() -> None:
     sink = Misbehaving(extensions=(*EXTENSIONS, "DSN"))
 
