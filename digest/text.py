@@ -69,6 +69,11 @@ STOP_WORDS: dict[str, frozenset[str]] = {
 }  # fmt: skip
 """Function words for each language that Germane's own networks use, after the Snowball project's lists."""
 
+_LANGUAGES_OF: dict[str, tuple[str, ...]] = {
+    word: tuple(language for language, stop in STOP_WORDS.items() if word in stop)
+    for word in frozenset().union(*STOP_WORDS.values())
+}
+
 # Marks that belong to a word although `\w` does not know them: accents, vowel signs of Hebrew, Arabic and the Indic scripts.
 _MARKS = (
     "\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u0900-\u0903\u093a-\u094f\u0981-\u0dff"
@@ -181,10 +186,13 @@ class Analyser:
 
     def language_of(self, words: Iterable[str]) -> str:
         """The language whose function words are commonest among these words; the default one where none is common."""
-        seen = [word.casefold() for word in islice(words, GUESS_WORDS)]
-        counts = {language: sum(word in stop for word in seen) for language, stop in STOP_WORDS.items()}
+        counts, seen = dict.fromkeys(STOP_WORDS, 0), 0
+        for word in islice(words, GUESS_WORDS):
+            seen += 1
+            for language in _LANGUAGES_OF.get(word if word.islower() else word.casefold(), ()):
+                counts[language] += 1
         best = max(counts, key=lambda language: (counts[language], language == self.default_language))
-        return best if counts[best] > GUESS_SHARE * len(seen) else self.default_language
+        return best if counts[best] > GUESS_SHARE * seen else self.default_language
 
 
 def is_term(stem: str) -> bool:

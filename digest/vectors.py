@@ -8,12 +8,12 @@ in all of them, which tell what it is about in other words. `blocks` are their p
 import io
 import json
 import math
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import chain, pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -163,7 +163,7 @@ class VectorSpace:
 
     def item_vectors(self, items: Sequence[Item]) -> Rows:
         """Rows of shape (n_items, n_columns), float32."""
-        tokens = _item_tokens(items, self.analyser, self.settings, self.number)
+        tokens = _read_items(items, self.analyser, self.settings, self.number).tokens(len(items))
         return self._rows(tokens, [item.topics for item in items])
 
     def interests(self, profiles: Sequence[Profile]) -> Interests:
@@ -372,7 +372,9 @@ def _phrase_columns(space: VectorSpace, phrase: str) -> set[tuple[int, ...]]:
 
 def _terms_columns(space: VectorSpace, terms: Sequence[str]) -> tuple[int, ...]:
     """Of neighbouring terms; empty where the space lacks one of them."""
-    tokens = _tokens([(0, 1.0, list(terms))], space.number, 1)
+    numbers = np.array([space.number(term) for term in terms], dtype=np.int64)
+    one = np.zeros(len(numbers), dtype=np.int64)
+    tokens = Tokens(numbers, np.arange(len(numbers)), one, one, np.ones(len(numbers), np.float32), 1)
     column, _, _ = space.columns(tokens)
     pairs = column[column >= space.n_words] if len(terms) > 1 else column
     return tuple(int(c) for c in pairs) if len(pairs) == max(1, len(terms) - 1) else ()
@@ -383,52 +385,101 @@ def parts_of(stated: str) -> list[str]:
     return [part for part in stated.replace("\n", ";").split(";") if part.strip()]
 
 
-def _tokens(fields: Iterable[tuple[int, float, list[str]]], number: Any, n_rows: int) -> Tokens:
-    """`fields` are (row, weight, terms), with "" for function words."""
-    words: list[int] = []
-    rows, weights, lengths = [], [], []
-    for row, weight, terms in fields:
-        words.extend(number(term) if term else FUNCTION_WORD for term in terms)
-        rows.append(row)
-        weights.append(weight)
-        lengths.append(len(terms))
-    size, word = np.array(lengths, dtype=np.int64), np.array(words, dtype=np.int64)
-    place = np.flatnonzero(word != FUNCTION_WORD)
-    return Tokens(
-        word=word[place], place=place, n_rows=n_rows, row=np.repeat(np.array(rows, dtype=np.int64), size)[place],
-        part=np.repeat(np.arange(len(size)), size)[place],
-        weight=np.repeat(np.array(weights, dtype=np.float32), size)[place],
-    )  # fmt: skip
+class _Reader:
+    """Reads texts word by word, and remembers each word as it is written, for each language, with the number of its stem."""
+
+    def __init__(self, analyser: Analyser, number: Callable[[str], int]) -> None:
+        self.analyser, self.number = analyser, number
+        self.words: list[str] = []
+        self.numbers: list[int] = []
+        self._known: dict[str, _Spellings] = {}
+        self._raw = array("q")
+        self._row: list[int] = []
+        self._weight: list[float] = []
+        self._size: list[int] = []
+
+    def read(self, row: int, weight: float, words: Sequence[str], language: str) -> None:
+        """Read one field of a row's text, as its words are written."""
+        known = self._known.get(language)
+        if known is None:
+            known = self._known[language] = _Spellings(self, language)
+        self._raw.extend(map(known.__getitem__, words))
+        self._row.append(row)
+        self._weight.append(weight)
+        self._size.append(len(words))
+
+    def tokens(self, n_rows: int) -> "Tokens":
+        """What was read, without function words."""
+        word = np.array(self.numbers, dtype=np.int64)[self.raw]
+        size, place = np.array(self._size, dtype=np.int64), np.flatnonzero(word != FUNCTION_WORD)
+        return Tokens(
+            word=word[place], place=place, n_rows=n_rows,
+            row=np.repeat(np.array(self._row, dtype=np.int64), size)[place], part=self.part[place],
+            weight=np.repeat(np.array(self._weight, dtype=np.float32), size)[place],
+        )  # fmt: skip
+
+    @property
+    def raw(self) -> Ints:
+        """For each word that was read, function words included, its place in `words`."""
+        return np.array(self._raw, dtype=np.int64, copy=True)
+
+    @property
+    def part(self) -> Ints:
+        """For each word that was read the number of its field."""
+        return np.repeat(np.arange(len(self._size)), np.array(self._size, dtype=np.int64))
+
+    def renumber(self, new_number: Ints) -> None:
+        """Give the stems the numbers of a vocabulary."""
+        old = np.array(self.numbers, dtype=np.int64)
+        self.numbers = np.where(old >= 0, new_number[np.maximum(old, 0)], old).tolist()
+
+    def written(self) -> Counter[str]:
+        """How often each word was written that way, function words left out."""
+        times = np.bincount(self.raw, minlength=len(self.words)).tolist()
+        found = Counter[str]()
+        for word, number, count in zip(self.words, self.numbers, times, strict=True):
+            if number != FUNCTION_WORD:
+                found[word] += count
+        return found
 
 
-def _item_tokens(
-    items: Sequence[Item], analyser: Analyser, settings: Settings, number: Any, written: Counter[str] | None = None
+class _Spellings(dict[str, int]):
+    """Words of one language as they are written -> their place among a reader's words."""
+
+    def __init__(self, reader: _Reader, language: str) -> None:
+        super().__init__()
+        self.reader, self.stems = reader, reader.analyser.stems(language)
+
+    def __missing__(self, word: str) -> int:
+        stem = self.stems[word]
+        self[word] = len(self.reader.words)
+        self.reader.words.append(word)
+        self.reader.numbers.append(self.reader.number(stem) if stem else FUNCTION_WORD)
+        return self[word]
+
+
+def _read_items(items: Sequence[Item], analyser: Analyser, settings: Settings, number: Callable[[str], int]) -> _Reader:
+    """Of each item the title, then the body: fields of even and odd number."""
+    reader = _Reader(analyser, number)
+    for row, item in enumerate(items):
+        title, body = words_of(plain_text(item.title)), words_of(plain_text(item.body))
+        language = item.language or analyser.language_of(chain(title, body))
+        reader.read(row, settings.title_weight, title, language)
+        reader.read(row, 1.0, body, language)
+    return reader
+
+
+def _profile_tokens(
+    texts: Sequence[tuple[Sequence[str], Sequence[str]]], analyser: Analyser, number: Callable[[str], int]
 ) -> Tokens:
-    def fields() -> Iterable[tuple[int, float, list[str]]]:
-        for row, item in enumerate(items):
-            title, body = words_of(plain_text(item.title)), words_of(plain_text(item.body))
-            stems = analyser.stems(item.language or analyser.language_of(chain(title, body)))
-            if written is not None:
-                written.update(title)
-                written.update(body)
-            yield row, settings.title_weight, [stems[word] for word in title]
-            yield row, 1.0, [stems[word] for word in body]
-
-    return _tokens(fields(), number, len(items))
-
-
-def _profile_tokens(texts: Sequence[tuple[Sequence[str], Sequence[str]]], analyser: Analyser, number: Any) -> Tokens:
     """`texts` are (parts, languages). With several languages the text is read in each; a term they share counts once for each."""
-
-    def fields() -> Iterable[tuple[int, float, list[str]]]:
-        for row, (parts, languages) in enumerate(texts):
-            for part in parts:
-                words = words_of(plain_text(part))
-                for language in languages or (analyser.default_language,):
-                    stems = analyser.stems(language)
-                    yield row, 1.0, [stems[word] for word in words]
-
-    return _tokens(fields(), number, len(texts))
+    reader = _Reader(analyser, number)
+    for row, (parts, languages) in enumerate(texts):
+        for part in parts:
+            words = words_of(plain_text(part))
+            for language in languages or (analyser.default_language,):
+                reader.read(row, 1.0, words, language)
+    return reader.tokens(len(texts))
 
 
 def _dampened(counts: Floats) -> Floats:
@@ -455,8 +506,9 @@ def fit(items: Sequence[Item], topics: Sequence[Topic], settings: Settings | Non
     """The space of these items, oldest first, and topics. Give the open items too: a word that no item has matches nothing."""
     settings = settings or Settings()
     items = items[-settings.newest :]
-    analyser, numbers, written = Analyser(settings.language), _Numbers(), Counter[str]()
-    tokens = _item_tokens(items, analyser, settings, numbers.__getitem__, written)
+    analyser, numbers = Analyser(settings.language), _Numbers()
+    reader = _read_items(items, analyser, settings, numbers.__getitem__)
+    tokens = reader.tokens(len(items))
     for topic in topics:
         for phrase in _phrases(topic):
             for language in STOP_WORDS:
@@ -471,9 +523,9 @@ def fit(items: Sequence[Item], topics: Sequence[Topic], settings: Settings | Non
     tokens = replace(tokens, word=vocabulary.new_number[tokens.word])
     counts = space.counts(tokens)
     keys = [item.topics for item in items]
-    space = replace(
-        space, idf=_idf(space.topic_map.add_to(counts, keys)), labels=_labels(space, items, tokens, written)
-    )
+    reader.renumber(vocabulary.new_number)
+    labels = _labels(space, items, tokens, reader)
+    space = replace(space, idf=_idf(space.topic_map.add_to(counts, keys)), labels=labels)
     return _with_semantics(space, _unit(space.weighted(counts, keys)))
 
 
@@ -501,7 +553,7 @@ def _vocabulary(tokens: Tokens, numbers: _Numbers, settings: Settings) -> _Vocab
     names = np.array(list(numbers), dtype=object)
     full = np.array([is_term(word) for word in numbers] or [False])
     least, most = _limits(tokens.n_rows, settings)
-    df = np.bincount(np.unique(tokens.row * PAIR + tokens.word) % PAIR, minlength=len(names))
+    df = np.bincount(_distinct(tokens.row * PAIR + tokens.word) % PAIR, minlength=len(names))
     has_column = full[: len(names)] & (df >= 1) & (df <= most)
     has_column[[number for forced in numbers.forced if len(forced) == 1 for number in forced]] = True
     pairs = _pair_codes(tokens, full, least, most, settings) if settings.pairs else np.zeros(0, np.int64)
@@ -524,17 +576,24 @@ def _limits(n_items: int, settings: Settings) -> tuple[int, float]:
 
 def _pair_codes(tokens: Tokens, full: npt.NDArray[np.bool_], least: int, most: float, settings: Settings) -> Ints:
     codes, where = tokens.pairs(full)
-    rows = tokens.row[where]
-    order = np.lexsort((rows, codes))
-    codes, rows = codes[order], rows[order]
-    first = np.ones(len(codes), bool)
-    first[1:] = (codes[1:] != codes[:-1]) | (rows[1:] != rows[:-1])
-    unique, df = np.unique(codes[first], return_counts=True)
+    names, number = np.unique(codes, return_inverse=True)
+    df = np.bincount(
+        _distinct(number * np.int64(tokens.n_rows) + tokens.row[where]) // tokens.n_rows, minlength=len(names)
+    )
+    unique = names
     kept = (df >= least) & (df <= most)
     unique, df = unique[kept], df[kept]
     if len(unique) > settings.most_terms:
         unique = unique[np.sort(np.argsort(-df, kind="stable")[: settings.most_terms])]
     return unique
+
+
+def _distinct(values: Ints) -> Ints:
+    """The distinct values, sorted. (NumPy's own `unique` takes a hash table, many times slower for millions of them.)"""
+    values = np.sort(values)
+    first = np.ones(len(values), dtype=np.bool_)
+    first[1:] = values[1:] != values[:-1]
+    return values[first]
 
 
 def _idf(counts: Rows) -> Floats:
@@ -545,12 +604,12 @@ def _idf(counts: Rows) -> Floats:
     return np.asarray(TfidfTransformer().fit(counts).idf_, dtype=np.float32)
 
 
-def _labels(space: VectorSpace, items: Sequence[Item], tokens: Tokens, written: Counter[str]) -> list[str]:
-    words = _written_words(space, written)
+def _labels(space: VectorSpace, items: Sequence[Item], tokens: Tokens, reader: _Reader) -> list[str]:
+    words = _written_words(space, reader.written())
     codes = Counter(
         code.casefold() for item in items for code in CODE.findall(f"{item.title} {item.body[:CODE_CHARS]}")
     )
-    between = _between(space, items)
+    between = _between(space, reader)
     pairs = []
     for code, adjoins in zip(space.pair_codes.tolist(), _adjoining_pairs(space, tokens), strict=True):
         first, second = words[code // PAIR], words[code % PAIR]
@@ -573,16 +632,21 @@ def _adjoining_pairs(space: VectorSpace, tokens: Tokens) -> npt.NDArray[np.bool_
     return np.asarray(side_by_side * 2 >= times)
 
 
-def _between(space: VectorSpace, items: Sequence[Item]) -> dict[int, str]:
+def _between(space: VectorSpace, reader: _Reader) -> dict[int, str]:
     """Pairs' codes with the function word that most often stands between the two in titles: "of" in "quality of life"."""
+    raw, part = reader.raw, reader.part
+    if len(raw) < 3:
+        return {}
+    word = np.array(reader.numbers, dtype=np.int64)[raw]
+    first, middle, second = word[:-2], word[1:-1], word[2:]
+    at = np.flatnonzero(
+        (middle == FUNCTION_WORD) & (first >= 0) & (second >= 0) & (part[:-2] == part[2:]) & (part[:-2] % 2 == 0)
+    )
+    codes = first[at] * PAIR + second[at]
+    known = np.isin(codes, space.pair_codes)
     seen: dict[int, Counter[str]] = {}
-    for item in items:
-        words = words_of(plain_text(item.title))
-        stems = space.analyser.stems(item.language or space.analyser.language_of(words))
-        for first, middle, second in zip(words, words[1:], words[2:], strict=False):
-            if not stems[middle] and stems[first] and stems[second]:
-                code = space.number(stems[first]) * PAIR + space.number(stems[second])
-                seen.setdefault(code, Counter())[middle.casefold()] += 1
+    for code, place in zip(codes[known].tolist(), raw[at[known] + 1].tolist(), strict=True):
+        seen.setdefault(code, Counter())[reader.words[place].casefold()] += 1
     return {code: counter.most_common(1)[0][0] for code, counter in seen.items()}
 
 
