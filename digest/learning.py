@@ -96,7 +96,7 @@ def _coverage(interests: Interests, likes: npt.NDArray[np.float32], settings: Se
 def _expansion(space: VectorSpace, nearest: Rows, past: Rows, block: slice) -> Rows:
     """One block of the past items' weighted sums. Of their terms only the strong ones count: the rest costs and says little."""
     if block.start:
-        return sp.csr_matrix(nearest @ past[:, block].toarray())
+        return _mixed(nearest, past, block)
     strong = space.lexical(past).copy()
     strong.data[strong.data < STRONG_TERM] = 0.0
     strong.eliminate_zeros()
@@ -123,9 +123,16 @@ def learned_rows(
     settings = settings or Settings()
     likes, dislikes = _totals(feedback.liked), _totals(feedback.disliked)
     weight = settings.like_weight * np.where(likes > 0, likes, dislikes) ** settings.like_growth
-    liked = _scaled(_mean(feedback.liked) @ past, weight)
-    rows = liked - _scaled(_mean(feedback.disliked) @ past, weight * settings.dislike_weight)
+    shares = _scaled(_mean(feedback.liked), weight)
+    shares = sp.csr_matrix(shares - _scaled(_mean(feedback.disliked), weight * settings.dislike_weight))
+    blocks = [shares @ space.lexical(past), *(_mixed(shares, past, block) for block in space.blocks[1:])]
+    rows: Rows = sp.hstack(blocks, format="csr", dtype=np.float32)
     return rows if forgotten is None else _without(space, rows, forgotten)
+
+
+def _mixed(shares: Rows, past: Rows, block: slice) -> Rows:
+    """A latent block of the past items' weighted sums: dense, as these blocks are but for their form."""
+    return sp.csr_matrix(shares @ past[:, block].toarray())
 
 
 def _without(space: VectorSpace, rows: Rows, forgotten: Rows) -> Rows:
@@ -155,12 +162,13 @@ def _without(space: VectorSpace, rows: Rows, forgotten: Rows) -> Rows:
 def _with_floor(rows: Rows, stated: Rows, share: float) -> Rows:
     """Rows in which each stated term has at least that share of its stated weight, as seen at the rows' unit length."""
     least = _scaled(stated, share * np.maximum(_lengths(rows), 1.0))
-    lacking = (least - rows).multiply(stated > 0)
+    lacking = least - rows.multiply(stated > 0)
     return sp.csr_matrix(rows + lacking.maximum(0))
 
 
 def _lengths(rows: Rows) -> npt.NDArray[np.float32]:
-    return np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1), dtype=np.float32)).ravel()
+    squares = sp.csr_matrix((rows.data**2, rows.indices, rows.indptr), shape=rows.shape)
+    return np.sqrt(np.asarray(squares.sum(axis=1), dtype=np.float32)).ravel()
 
 
 def _weighted(space: VectorSpace, blocks: list[Rows], settings: Settings) -> Rows:
@@ -194,7 +202,9 @@ def _mean(weights: Rows) -> Rows:
 
 
 def _scaled(rows: Rows, by: npt.ArrayLike) -> Rows:
-    return sp.csr_matrix(sp.diags_array(np.asarray(by, dtype=np.float32)).tocsr() @ rows)
+    by = np.broadcast_to(np.asarray(by, dtype=np.float32), rows.shape[0])
+    data = rows.data * np.repeat(by, np.diff(rows.indptr))
+    return sp.csr_matrix((data, rows.indices, rows.indptr), shape=rows.shape)
 
 
 def _unit(rows: Rows) -> Rows:
