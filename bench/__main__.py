@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import allocation, importing, message, preview, weekly
+from bench import allocation, comparison, importing, message, preview, speed, weekly
 
 Row = tuple[str, str, str, bool | None]
 
@@ -23,6 +23,7 @@ def rows() -> Iterator[Row]:
     yield "match and select, 15,000 x 500", f"{both:.2f} s", "1 s", both < 1
     yield "  the same terms by scikit-learn cosine and argpartition", f"{week['sklearn_match_s']:.2f} s", "", None
     yield "  texts to vectors, members a second", f"{15_000 / week['profile_vectors_s']:,.0f}", "", None
+    yield from _matching()
     mail = message.main()
     ratio, size = mail["rsa_ratio"], mail["message_bytes"] / 1000
     yield f"assemble and sign a message of {size:.0f} kB", f"{ratio:.2f}", "1.5 x sha256 + rsa-2048", ratio <= 1.5
@@ -40,6 +41,21 @@ def rows() -> Iterator[Row]:
         what = f"preview of one item, {members:,} members loaded"
         yield what, f"{one['median_s'] * 1000:.0f} ms", f"{limit * 1000:.0f} ms", one["median_s"] < limit
         yield "  the slowest of twenty", f"{one['worst_s'] * 1000:.0f} ms", "", None
+
+
+def _matching() -> Iterator[Row]:
+    """CPU on one core, of past items, members and feedback as many as are promised."""
+    found = speed.main()
+    yield "fit on 20,000 past items", f"{found['fit_s']:.1f} s", "10 s", found["fit_s"] < 10
+    yield "  and their rows", f"{found['item_vectors_s']:.1f} s", "", None
+    per_s = found["profiles_per_s"]
+    yield "profiles to vectors, members a second", f"{per_s:,.0f}", "20,000", per_s >= 20_000
+    yield "score 15,000 members x 500 items", f"{found['score_s']:.2f} s", "0.5 s", found["score_s"] < 0.5
+    yield "learn from 100,000 words of feedback", f"{found['learn_s']:.1f} s", "5 s", found["learn_s"] < 5
+    both = found["effective_s"], found["effective_with_feedback_s"]
+    yield "  whole profiles of 15,000, without and with it", f"{both[0]:.1f} s, {both[1]:.1f} s", "", None
+    octets = found["bytes_per_entry"]
+    yield "memory of a profile's entry", f"{octets:.0f} octets", "8 octets", octets <= 8
 
 
 def _allocation() -> Iterator[Row]:
@@ -80,6 +96,7 @@ def main() -> None:
         for what, measured, limit, holds in rows():
             table.add_row(what, measured, limit, "" if holds is None else "yes" if holds else "NO")
     console.print(table)
+    comparison.main()
 
 
 if __name__ == "__main__":

@@ -17,11 +17,13 @@ import scipy.sparse as sp
 
 from bench.corpora import Corpus, Record, read_corpus
 from bench.relevance import item_of
-from digest.calibration import DEFAULT, Background, Judged, calibrate, default_threshold
+from digest.calibration import DEFAULT, Background, Calibration, Effects, Judged, calibrate, default_threshold, pooled
 from digest.learning import Feedback, effective_profiles
+from digest.learning import Settings as LearningSettings
 from digest.matching import TfidfMatcher
 from digest.selection import select
 from digest.vectors import Rows, VectorSpace, fit
+from digest.vectors import Settings as SpaceSettings
 from profiles.member import Profile
 
 Split = Literal["dev", "test"]
@@ -86,10 +88,12 @@ def evaluate(
 class Stage:
     """A corpus with its fitted space: what the weekly job holds for a network."""
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, corpus: Corpus, settings: SpaceSettings | None = None) -> None:
         self.corpus = corpus
         archive = corpus.archive
-        self.space: VectorSpace = fit([item_of(record) for record in archive], [])
+        self.learning = LearningSettings()
+        self.calibrated: Literal["not", "network", "members"] = "members"
+        self.space: VectorSpace = fit([item_of(record) for record in archive], [], settings)
         self.past = self._rows(archive)
         self.position = {record["id"]: number for number, record in enumerate(archive)}
         self.matcher = TfidfMatcher(self.space.n_terms, most=0)
@@ -100,25 +104,32 @@ class Stage:
 
     def measure(self, k: int, split: Split) -> tuple[Measures, list[str]]:
         """Measures with k likes, and the run's lines."""
+        tally, error, run = self.tally(k, split)
+        return tally.measures(k, error), run
+
+    def tally(self, k: int, split: Split) -> tuple["Tally", float, list[str]]:
+        """All rounds of the split with k likes, the calibration error, and the run's lines."""
         corpus = self.corpus
         profiles, background = self._profiles(k)
-        calibration, effects = DEFAULT, None
-        if split == "test":
-            judged = self._judged(profiles, background)
-            calibration = calibrate(judged)
-            effects = calibration.effects(judged)
+        calibration, effects = self._calibration(profiles, background, split)
         items = corpus.items_of(corpus.test_rounds if split == "test" else corpus.calibration_rounds)
         scores, grades = self._scores(profiles, items), self._grades(items)
         match = calibration.match(sp.csr_matrix(scores), background, effects).toarray()
-        rounds = [
-            np.flatnonzero(np.array([item["round"] == n for item in items]))
-            for n in sorted({i["round"] for i in items})
-        ]
+        rounds = columns_of(items)
         tally = Tally(corpus.cap, corpus.utility)
         for columns in rounds:
             tally.add(scores[:, columns], match[:, columns], grades[:, columns])
         error = calibration_error(match.ravel() / 100.0, grades.ravel() > 0)
-        return tally.measures(k, error), list(self._run(k, scores, items, rounds))
+        return tally, error, list(self._run(k, scores, items, rounds))
+
+    def _calibration(self, profiles: Rows, background: Background, split: Split) -> tuple[Calibration, Effects | None]:
+        if split == "dev" or self.calibrated == "not":
+            return DEFAULT, None
+        judged = self._judged(profiles, background)
+        if self.calibrated == "network":
+            return pooled(judged), None
+        calibration = calibrate(judged)
+        return calibration, calibration.effects(judged)
 
     def judged(self, k: int) -> Judged:
         """The calibration rounds' judged pairs, with k likes."""
@@ -126,7 +137,7 @@ class Stage:
 
     def _profiles(self, k: int) -> tuple[Rows, Background]:
         feedback = Feedback(self._weights("liked", k), self._weights("disliked", k))
-        profiles = effective_profiles(self.space, self.interests, self.past, feedback)
+        profiles = effective_profiles(self.space, self.interests, self.past, feedback, self.learning)
         return profiles, Background.of(self.matcher, profiles, self.past)
 
     def _judged(self, profiles: Rows, background: Background) -> Judged:
@@ -155,6 +166,12 @@ class Stage:
                     yield f"{member['id']} Q0 {items[column]['id']} {rank} {row[column]:.6f} germane-k{k}"
 
 
+def columns_of(items: Sequence[Record]) -> list[npt.NDArray[np.int64]]:
+    """The places of the items of each round, in the order of the rounds."""
+    rounds = np.array([item["round"] for item in items])
+    return [np.flatnonzero(rounds == number) for number in np.unique(rounds)]
+
+
 class Tally:
     """Adds up rounds. Arrays are of shape (n_members, n_items of the round)."""
 
@@ -169,17 +186,26 @@ class Tally:
         sent = select(sp.csr_matrix(match), None, default_threshold(UTILITY), self.cap)
         self.filtering.append(filtering_measures(sent.member, sent.item, sent.rank, grades, self.cap))
 
-    def measures(self, k: int, calibration_error: float) -> Measures:
-        """Means over rounds, then over members."""
+    def ranking_of_members(self) -> Floats:
+        """Means over the rounds with something relevant, of members who have such a round: shape (n, 4)."""
         with np.errstate(invalid="ignore"):
             ranking = np.stack(self.ranking)
             rounds = (~np.isnan(ranking[:, :, 0])).sum(axis=0)
-            per_member = np.nansum(ranking, axis=0)[rounds > 0] / rounds[rounds > 0, None]
-        precision, ndcg, recall, average = per_member.mean(axis=0)
+            return np.asarray(np.nansum(ranking, axis=0)[rounds > 0] / rounds[rounds > 0, None])
+
+    def utility_of_members(self) -> Floats:
+        """T11SU of members for whom something was relevant: shape (n,)."""
+        good, other, possible = np.stack(self.filtering)[:, :, :3].sum(axis=0).T
+        some = possible > 0
+        worth = (self.utility * good - other)[some] / (self.utility * possible[some])
+        return np.asarray((np.maximum(worth, LEAST_UTILITY) - LEAST_UTILITY) / (1 - LEAST_UTILITY))
+
+    def measures(self, k: int, calibration_error: float) -> Measures:
+        """Means over rounds, then over members."""
+        precision, ndcg, recall, average = self.ranking_of_members().mean(axis=0)
         every = np.stack(self.filtering)
         good, other, possible = every[:, :, :3].sum(axis=0).T
         some = possible > 0
-        worth = (self.utility * good - other)[some] / (self.utility * possible[some])
         silent = every[:, :, 2] == 0
         sent = good.sum() + other.sum()
         return Measures(
@@ -188,7 +214,7 @@ class Tally:
             precision=float(precision),
             recall=float(recall),
             average_precision=float(average),
-            utility=float(((np.maximum(worth, LEAST_UTILITY) - LEAST_UTILITY) / (1 - LEAST_UTILITY)).mean()),
+            utility=float(self.utility_of_members().mean()),
             f05=float((1.25 * good / np.maximum(0.25 * possible + good + other, 1e-9))[some].mean()),
             ndcg_or_silence=float(every[:, :, 3].mean(axis=0).mean()),
             silent_ok=float((every[:, :, :2].sum(axis=2) == 0)[silent].mean()) if silent.any() else 1.0,

@@ -38,6 +38,8 @@ class Settings:
     """Weight of the broad latent block in the score against the terms' 1."""
     full: float = 0.15
     """The same of the full one."""
+    coverage: bool = True
+    """Words of an interest that no item has count in its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ def effective_profiles(
             if learned is not None:
                 base = _with_floor(base, _unit(interests.sum(stated)), settings.stated_floor)
         rows.append(_unit(base))
-    return _scaled(_weighted(space, rows, settings), _coverage(interests, likes, settings))
+    weighted = _weighted(space, rows, settings)
+    return _scaled(weighted, _coverage(interests, likes, settings)) if settings.coverage else weighted
 
 
 def _coverage(interests: Interests, likes: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:

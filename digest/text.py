@@ -137,10 +137,10 @@ def _unspaced_parts(word: str) -> Iterator[str]:
 class Stems(dict[str, str]):
     """Words as written -> their term in one language; "" for a function word. Remembers what it has seen."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, stemming: bool = True, stopping: bool = True) -> None:
         super().__init__()
-        self.stop_words = STOP_WORDS.get(language, frozenset())
-        self._stem = _stemmer(language)
+        self.stop_words = STOP_WORDS.get(language, frozenset()) if stopping else frozenset()
+        self._stem = _stemmer(language) if stemming else str
 
     def __missing__(self, word: str) -> str:
         folded = word.casefold()
@@ -163,15 +163,16 @@ def _stemmer(language: str):  # type: ignore[no-untyped-def]
 class Analyser:
     """Turns texts of any number of languages into terms. Keeps one memory of stems for each language."""
 
-    def __init__(self, default_language: str = "en") -> None:
+    def __init__(self, default_language: str = "en", stemming: bool = True, stopping: bool = True) -> None:
         self.default_language = default_language
+        self._switches = stemming, stopping
         self._stems: dict[str, Stems] = {}
 
     def stems(self, language: str) -> Stems:
         """The stems of a language given by its BCP 47 tag ("en", "en-GB"); an unknown one stems nothing."""
         primary = language.partition("-")[0].casefold()
         if primary not in self._stems:
-            self._stems[primary] = Stems(primary)
+            self._stems[primary] = Stems(primary, *self._switches)
         return self._stems[primary]
 
     def terms(self, text: str, language: str) -> list[str]:

@@ -42,6 +42,11 @@ class Settings:
 
     language: str = "en"
     """Of texts that name none and whose function words tell none."""
+    stemming: bool = True
+    stop_words: bool = True
+    """Leave function words out."""
+    sublinear: bool = True
+    """1 + log(count) instead of the count."""
     title_weight: float = 2.0
     topic_weight: float = 1.0
     ancestor_weight: float = 0.5
@@ -236,7 +241,7 @@ class VectorSpace:
                 pair_codes=arrays["pair_codes"], idf=arrays["idf"], labels=_lines(arrays["labels"]),
                 topics=[Topic(**{**topic, "synonyms": tuple(topic["synonyms"])}) for topic in head["topics"]],
                 latent=arrays["latent"].astype(np.float32), metric=arrays["metric"], centre=arrays["centre"],
-                analyser=Analyser(settings.language),
+                analyser=_analyser(settings),
             )  # fmt: skip
 
     @cached_property
@@ -299,7 +304,8 @@ class VectorSpace:
     def weighted(self, counts: Rows, topics: Sequence[Sequence[str]]) -> Rows:
         """TF-IDF weights of counts and topic keys, not yet of unit length."""
         counts = self.topic_map.add_to(counts, topics)
-        counts.data = _dampened(counts.data) * self.importance[counts.indices]
+        times = _dampened(counts.data) if self.settings.sublinear else counts.data
+        counts.data = times * self.importance[counts.indices]
         return counts
 
 
@@ -502,11 +508,15 @@ def _lines(array: npt.NDArray[np.uint8]) -> list[str]:
     return text.split("\n") if text else []
 
 
+def _analyser(settings: Settings) -> Analyser:
+    return Analyser(settings.language, settings.stemming, settings.stop_words)
+
+
 def fit(items: Sequence[Item], topics: Sequence[Topic], settings: Settings | None = None) -> VectorSpace:
     """The space of these items, oldest first, and topics. Give the open items too: a word that no item has matches nothing."""
     settings = settings or Settings()
     items = items[-settings.newest :]
-    analyser, numbers = Analyser(settings.language), _Numbers()
+    analyser, numbers = _analyser(settings), _Numbers()
     reader = _read_items(items, analyser, settings, numbers.__getitem__)
     tokens = reader.tokens(len(items))
     for topic in topics:

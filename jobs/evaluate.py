@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from bench.evaluation import Report
+    from bench.evaluation import Report, Split
 
 
 def _likes(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -32,8 +32,11 @@ def _likes(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[in
 @click.option(
     "--run", "run_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the rankings as a TREC run file."
 )
+@click.option(
+    "--ablation", "ablate", is_flag=True, help="Print what each ingredient is worth, every one left out alone."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def evaluate(folder: Path, split: str, ks: tuple[int, ...], run_file: Path | None, as_json: bool) -> None:
+def evaluate(folder: Path, split: str, ks: tuple[int, ...], run_file: Path | None, ablate: bool, as_json: bool) -> None:
     """Measure matching and selection on the labelled corpus in FOLDER.
 
     `dev` is for tuning: it measures on the calibration rounds. `test` calibrates on those and measures on the test rounds.
@@ -41,11 +44,15 @@ def evaluate(folder: Path, split: str, ks: tuple[int, ...], run_file: Path | Non
     \b
     Example:
       germane evaluate corpora/mailing-lists --split dev --k 0,10 --run run.txt
+      germane evaluate corpora/mailing-lists --ablation --k 0,10
     """
     from bench.corpora import CorpusError
     from bench.evaluation import evaluate as measure
 
     try:
+        if ablate:
+            _ablation(folder, "dev" if split == "dev" else "test", ks, as_json)
+            return
         report = measure(folder, "dev" if split == "dev" else "test", ks, lambda text: click.echo(text, err=True))
     except CorpusError as error:
         raise click.UsageError(str(error)) from None
@@ -58,6 +65,24 @@ def evaluate(folder: Path, split: str, ks: tuple[int, ...], run_file: Path | Non
         click.echo(json.dumps(report.as_dict(), indent=2))
     else:
         _print_table(report)
+
+
+def _ablation(folder: Path, split: "Split", ks: tuple[int, ...], as_json: bool) -> None:
+    from bench.ablation import ablation
+
+    rows = list(ablation(folder, split, ks, lambda text: click.echo(text, err=True)))
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{folder.name}, {split} rounds: without one ingredient", box=None, padding=(0, 1, 0, 0))
+    for title in ("without", *(f"nDCG@8 k={k}" for k in ks), *(f"SU k={k}" for k in ks)):
+        table.add_column(title, justify="left" if title == "without" else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(row.without or "nothing", *(f"{value:.3f}" for value in (*row.ndcg, *row.utility)))
+    Console().print(table)
 
 
 COLUMNS = {
