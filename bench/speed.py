@@ -11,7 +11,8 @@ import scipy.sparse as sp
 
 from bench import synthetic
 from digest.calibration import Background, Judged, calibrate
-from digest.learning import Feedback, effective_profiles
+from digest.learned import learned_terms
+from digest.learning import Feedback, effective_profiles, learned_rows
 from digest.matching import TfidfMatcher
 from digest.vectors import fit
 
