@@ -86,7 +86,7 @@ def _act(context: WebContext, member_id: str, item_id: str, choice: str, undo: s
 
 
 def _page(request: Request, opinion: Opinion) -> Response:
-    asked = [verdict for verdict in TASTES if verdict in request.query_params]
+    asked = [verdict for verdict in opinion.choices if verdict in request.query_params]
     stands = {word.verdict: word for word in opinion.words if word.verdict in opinion.choices}
     return pages_of(request).answer(
         "feedback.html",

@@ -280,3 +280,20 @@ def test_an_edition_taken_up_again_keeps_what_it_was_calibrated_with(town: Town)
         keys, model = editions.item_keys(connection, edition.key), editions.load_model(connection, edition.key)
     again = fit_edition(town.services(port=9), network, edition.settings, keys, edition.as_of, model)
     assert again.calibration.weights == tuple(edition.settings["calibration"])
+
+
+def test_a_request_can_be_helped_with_by_a_link_of_the_mail(town: Town) -> None:
+    with town.database.writing() as connection:
+        town.keys["asked"] = stored_item(
+            connection, town.network_key, title="Who has a rota for community nursing at home?", topics=(), kind="request",
+            body="We plan community nursing at home and look for a rota.", external_id="asked", published_at=town.now,
+        )  # fmt: skip
+    town.now += WEEK
+    town.run()
+    link = town.link("ann@example.org", "Who has a rota", "can_help")
+    assert town.browser.get(link).text.index("I can help") < town.browser.get(link).text.index("More like this")
+    town.press("ann@example.org", "Who has a rota", "can_help")
+    with town.database.reading() as connection:
+        who = members.find(connection, town.network_key, "ann@example.org")
+        assert who
+        assert [word.verdict for word in feedback.said(connection, who.key, town.keys["asked"])] == ["can_help"]
