@@ -17,7 +17,7 @@ from digest.rerouting import rerouted
 
 __all__ = ["NOBODY", "NO_LIMIT", "Allocation", "Candidates", "Left", "Limits", "allocate", "greedy", "values"]
 
-PRICE_ROUNDS = 12
+PRICE_ROUNDS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ def allocate(candidates: Candidates, limits: Limits, rounds: int = PRICE_ROUNDS)
     are not sorted, stand twice, or name a member or item that the limits do not have.
     """
     problem = Problem.of(candidates, limits)
-    chosen = swapped(problem, settled(problem, priced(problem, rounds)))
+    found = priced(problem, rounds)
+    chosen = swapped(problem, settled(problem, found), found)
     chosen = filled(problem, exchanged(problem, rerouted(problem, chosen)))
     return told(problem, limits, chosen)
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digest.limits import Bools, Floats, Problem
-from digest.prices import Settled, more
+from digest.prices import BARRED, Settled, more
 from digest.selection import place_within
 
 Places = npt.NDArray[np.int64]
@@ -19,7 +19,9 @@ SHORT_COST, DEEP_COST = 1e9, 1e5
 LEAST_GAIN = 1e-6
 SWAP_PAIRS = 4_000_000
 """Pairs of one in and one out that are looked at in one round."""
-ROUNDS = 200
+ROUNDS, LARGE_ROUNDS = 200, 8
+NEAREST, LEAST_NEAREST = 4, 50
+"""Pairs that are looked at in a large edition for each missing reader of an item, and beside them, in the first round."""
 
 
 def worth(problem: Problem, pairs: Places) -> npt.NDArray[np.float64]:
@@ -86,25 +88,14 @@ def within(problem: Problem, pairs: Places, others: Places) -> tuple[Places, Pla
     return first, np.repeat(begin, size) + np.arange(len(first)) - np.repeat(np.cumsum(size) - size, size)
 
 
-def left_at(problem: Problem, picked: Places, pairs: Places) -> npt.NDArray[np.int8]:
-    """What is left of each class for the members of these pairs, of shape (n_pairs, n_classes)."""
-    who, row = np.unique(problem.member[pairs], return_inverse=True)
-    left = np.tile(problem.classes.caps, (len(who), 1))
-    left[:, 0], left[:, 1] = problem.room[who], problem.asks[who]
-    mine = picked[np.isin(problem.member[picked], who)]
-    np.subtract.at(
-        left, np.searchsorted(who, problem.member[mine]), problem.classes.holds[problem.item[mine]].astype(np.int8)
-    )
-    return left[row]
-
-
 def swaps(problem: Problem, picked: Places, wanted: Places) -> tuple[Places, Places]:
     """All exchanges of one of the wanted pairs against one picked pair of its member, or none (-1), that the limits within a
     digest allow: pairs in and pairs out."""
     classes = problem.classes.of_item[problem.item[wanted]]
-    blocked = np.take_along_axis(left_at(problem, picked, wanted), classes, axis=1) <= 0
     first, second = within(problem, wanted, picked)
     helps = problem.classes.holds[problem.item[picked[second]][:, None], classes[first]]
+    used = [np.bincount(first[column], minlength=len(wanted)) for column in helps.T]
+    blocked = np.stack(used, axis=1) >= problem.caps(wanted, classes)
     able = (helps | ~blocked[first]).all(axis=1)
     free = np.flatnonzero(~blocked.any(axis=1))
     return wanted[np.r_[first[able], free]], np.r_[picked[second[able]], np.full(len(free), -1)]
@@ -147,16 +138,35 @@ def _best_swaps(problem: Problem, picked: Places, wanted: Places, reach: Places)
     return _Swaps(*(np.concatenate([getattr(f, name) for f in found]) for name in ("new", "old", "gain")))
 
 
-def swapped(problem: Problem, chosen: Bools) -> Bools:
-    """Better by exchanges of one pair against another: first for what is short of its needed reach, then for value where the
-    problem is small enough to look at all."""
+def swapped(problem: Problem, chosen: Bools, found: Settled) -> Bools:
+    """Better by exchanges of one pair against another, for whatever gains.
+
+    Where there are too many pairs to look at all, only for what is short of its needed reach, and of that the pairs that were
+    nearest to being picked, twice as many in each round.
+    """
     chosen = chosen.copy()
-    for _ in range(ROUNDS):
+    for number in range(ROUNDS):
         reach = problem.reach(np.flatnonzero(chosen))
         eager = (reach < problem.need)[problem.item] | (~problem.deep & (reach < problem.most)[problem.item])
         wanted = np.flatnonzero(~chosen & eager)
-        if len(wanted) * 6 > SWAP_PAIRS:
-            wanted = wanted[(reach < problem.need)[problem.item[wanted]]]
-        if not len(wanted) or not swap_round(problem, chosen, wanted):
+        large = len(wanted) * 6 > SWAP_PAIRS
+        if large:
+            wanted = _nearest(problem, chosen, found, problem.need - reach, number)
+        gained = bool(len(wanted)) and swap_round(problem, chosen, wanted)
+        if not gained or (large and number + 1 >= LARGE_ROUNDS):
             break
     return chosen
+
+
+def _nearest(problem: Problem, chosen: Bools, found: Settled, short: Places, number: int) -> Places:
+    """For each item that is short of readers the pairs that were nearest to being picked, sorted."""
+    scarce, nearest = found.scarce, [np.empty(0, np.int64)]
+    for n in np.flatnonzero(short[scarce.items] > 0).tolist():
+        span = slice(scarce.start[n], scarce.start[n + 1])
+        open_pairs = np.flatnonzero(~chosen[scarce.pairs[span]] & (found.margin[span] > BARRED))
+        most = (NEAREST * int(short[scarce.items[n]]) + LEAST_NEAREST) << number
+        if most < len(open_pairs):
+            margin = found.margin[span][open_pairs]
+            open_pairs = open_pairs[np.argpartition(-margin, most - 1)[:most]]
+        nearest.append(scarce.pairs[span][open_pairs])
+    return np.sort(np.concatenate(nearest))

@@ -244,6 +244,12 @@ class Problem:
         )
         return part, places
 
+    def caps(self, pairs: Ints, classes: npt.NDArray[np.int32]) -> npt.NDArray[np.int8]:
+        """How many of each class the digests of these pairs' members hold, of shape (n_pairs, width) as the `classes`."""
+        member = self.member[pairs][:, None]
+        usual = np.where(classes == ASKS, self.asks[member], self.classes.caps[classes])
+        return np.where(classes == ROOM, self.room[member], usual)
+
     def room_left(self, first: int, last: int, chosen: Ints | None = None) -> npt.NDArray[np.int8]:
         """How many more of each class fit, of shape (last - first, n_classes), beside the `chosen` pairs of these members."""
         left = np.tile(self.classes.caps, (last - first, 1))
