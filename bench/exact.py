@@ -70,6 +70,8 @@ def _constraints(problem: Problem) -> tuple[Any, Any]:
     row = problem.member[pair] * len(classes.caps) + code
     within = sp.csr_matrix((np.ones(len(pair)), (row, pair)), (problem.n_members * len(classes.caps), n + n_items))
     caps = problem.room_left(0, problem.n_members).ravel().astype(float)
+    binding = np.diff(within.indptr) > caps
+    within, caps = within[np.flatnonzero(binding)], caps[binding]
     by_item = sp.csr_matrix((np.ones(n), (problem.item, np.arange(n))), (n_items, n))
     most = sp.hstack([by_item, sp.csr_matrix((n_items, n_items))])
     need = sp.hstack([-by_item, -sp.eye(n_items)])
