@@ -55,10 +55,9 @@ def complained(message: Message) -> list[str]:
                 "original-recipient",
             }:
                 found.append(address(value))
-    for part in message.returned:
+    for part in () if found else message.returned:
         headers, _ = split_headers(part.octets.lstrip(b"\n"))
-        for name in ("x-hmxmroriginalrecipient", "x-original-to", "delivered-to"):
-            found += [address(value) for value in headers.get(name, [])]
+        found += [address(value) for value in headers.get("x-hmxmroriginalrecipient", [])]
         if not found:
             found += [address(value) for value in headers.get("to", []) if value.count("@") == 1]
     named = [one for one in found if "@" in one.strip("@") and not _REDACTED.search(one)]

@@ -27,17 +27,16 @@ def by_words(message: Message) -> bool:
     subject = folded(message.header("subject")).strip()
     said = folded(message.texts[0].text[:1500]) if message.texts else ""
     in_body = any(phrase in said for phrase in phrases.REPLIED_BODIES)
-    if any(phrase in subject for phrase in phrases.REPLIED_SUBJECTS):
-        listed = "list-id" in message.headers or "list-unsubscribe" in message.headers
-        return not listed and (_starts_so(subject) or in_body)
-    hinted = "x-auto-response-suppress" in message.headers or first(
-        message.headers, "auto-submitted"
-    ).lower().startswith("auto-")
-    return (
-        hinted
-        and in_body
-        and bool(message.headers.get("in-reply-to") or subject.startswith(("re:", "aw:", "sv:", "antw:")))
+    listed = "list-id" in message.headers or "list-unsubscribe" in message.headers
+    if not listed and any(phrase in subject for phrase in phrases.REPLIED_SUBJECTS):
+        return _starts_so(subject) or in_body
+    hinted = (
+        "x-auto-response-suppress" in message.headers
+        or first(message.headers, "auto-submitted").lower().startswith("auto-")
+        or first(message.headers, "precedence").strip().lower() in {"junk", "bulk"}
+        or first(message.headers, "return-path").strip() == "<>"
     )
+    return hinted and in_body and not listed
 
 
 def _starts_so(subject: str) -> bool:

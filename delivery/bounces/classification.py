@@ -255,33 +255,52 @@ def _is_address(text: str) -> bool:
 
 
 def _is_prose_bounce(view: _View) -> bool:
+    """Whether a message without fields is a bounce: the less its sender is a machine, the more must speak for it."""
     message = view.message
-    if any(phrase in view.subject or phrase in view.said[:3000] for phrase in _SUCCESS) and not view.failed_subject:
+    body = any(phrase in view.said for phrase in phrases.FAILED_BODIES)
+    sure = body and any(phrase in view.said for phrase in phrases.FAILED_BODIES if phrase not in phrases.ALSO_ORDINARY)
+    if not view.failed_subject and any(phrase in view.subject or phrase in view.said[:3000] for phrase in _SUCCESS):
         return False
-    failed_body = any(phrase in view.said for phrase in phrases.FAILED_BODIES)
-    listed = "list-id" in message.headers or "list-unsubscribe" in message.headers or "list-post" in message.headers
-    if "x-failed-recipients" in message.headers and (failed_body or view.failed_subject):
+    if "x-failed-recipients" in message.headers and (body or view.failed_subject):
         return True
     daemon = "mailer-daemon@" in message.header("from").lower()
+    listed = any(name in message.headers for name in ("list-id", "list-unsubscribe", "list-post"))
     if view.answered or (listed and not (daemon or (view.robot and view.failed_subject))):
-        return view.robot and failed_body and view.null_sender and _evidence(view)
+        return view.robot and body and view.null_sender and _evidence(view)
+    shown = bool(message.returned or view.quoted)
+    if view.robot and autoreply.by_headers(message):
+        return (view.failed_subject and (body or shown)) or (sure and says_something(view.prose[:10_000]))
     if view.robot:
-        hints = view.failed_subject + failed_body + _evidence(view) + bool(message.returned or view.quoted)
-        return hints >= 2 or (daemon and failed_body and bool(named_in(view.prose[:10_000])))
+        return _robot_failed(view, body=body, sure=sure, shown=shown, daemon=daemon)
     if autoreply.by_words(message) or "in-reply-to" in message.headers:
-        return view.failed_subject and failed_body and view.null_sender and _evidence(view)
+        return view.failed_subject and body and view.null_sender and _evidence(view)
     if view.null_sender:
-        return failed_body and (view.failed_subject or _evidence(view))
-    shown = says_something(view.prose[:10_000]) or bool(message.returned or view.quoted)
-    shown = shown or any(phrase in view.subject for phrase in phrases.MACHINE_SUBJECTS)
-    return (
-        view.failed_subject and failed_body and shown and any(one.weight >= 2 for one in named_in(view.prose[:10_000]))
-    )
+        return (view.failed_subject and body) or (
+            sure and says_something(view.prose[:10_000]) and _names_somebody(view)
+        )
+    machine = any(phrase in view.subject for phrase in phrases.MACHINE_SUBJECTS)
+    shown = shown or machine or says_something(view.prose[:10_000])
+    return view.failed_subject and body and shown and _names_somebody(view)
+
+
+def _robot_failed(view: _View, *, body: bool, sure: bool, shown: bool, daemon: bool) -> bool:
+    """Postmasters also write about full disks and quarantines: a failure must be told, and somebody or something shown."""
+    if view.failed_subject:
+        return body or shown or _evidence(view)
+    if sure:
+        return shown or _evidence(view) or (daemon and bool(named_in(view.prose[:10_000])))
+    return body and (shown or daemon) and _evidence(view)
 
 
 def _evidence(view: _View) -> bool:
-    """A server's reply code, or an address that is named as a recipient or beside a failure."""
-    return says_something(view.prose[:10_000]) or any(one.weight >= 2 for one in named_in(view.prose[:10_000]))
+    """A server's reply code, or somebody who is named as a recipient or beside a failure."""
+    return says_something(view.prose[:10_000]) or _names_somebody(view)
+
+
+def _names_somebody(view: _View) -> bool:
+    """Somebody else than the one this was sent to: mail about a person's own mailbox is no bounce."""
+    to = {address.lower() for value in view.message.headers.get("to", []) for address in addresses_in(value)}
+    return any(one.weight >= 2 and one.address.lower() not in to for one in named_in(view.prose[:10_000]))
 
 
 def _by_prose(view: _View) -> tuple[Recipient, ...]:

@@ -111,6 +111,14 @@ FAILED_BODIES = _table(
 )
 """In the text of bounces."""
 
+ALSO_ORDINARY = _table(
+    "has been blocked|was blocked|does not accept|following error|rejected your message|was returned|has been returned|is being returned|not delivered",
+    "being returned|mailbox is full|mailbox full|does not exist|doesn't exist|error(s):|reached the following|could not send|unable to send|delivery status",
+    "message blocked|delivery report|fatal error|permanent error|is delayed|has been delayed|not been able|mailbox unavailable|message was rejected",
+    "could not be sent|mail was rejected|message has been rejected|delivery attempts|did not reach|エラーが発生|存在しません|被退回|退信|退回|is niet gelukt",
+)
+"""Of these, what mail about parcels, quarantines and disks says as well."""
+
 DELAYED = _table(
     "has been delayed|delivery is delayed|warning message only|do not need to resend|do not need to re-send|no action is required",
     "still undelivered|not yet been delivered|will be retried|will continue to try|will keep trying|temporary problem delivering",
@@ -247,6 +255,7 @@ REPLIED_SUBJECTS = _table(
     "автоответ|автоматический ответ|вне офиса|отсутств|в отпуске|odpowiedź automatyczna|autoodpowiedź|automatyczna odpowiedź|poza biurem|nieobecn|urlop|automatická odpověď",
     "mimo kancelář|automatikus válasz|házon kívül|otomatik yanıt|otomatik cevap|ofis dışı|αυτόματη απάντηση|εκτός γραφείου|自動応答|自動返信|不在通知|不在のお知らせ",
     "不在メール|休暇|自动回复|自動回覆|自动答复|自動回復|外出|休假|부재중|자동 응답|자동응답|자동 회신|תשובה אוטומטית|مهلة|رد تلقائي|خارج المكتب|trả lời tự động",
+    "thank you for your e-mail|thank you for your message|thanks for your e-mail|thanks for your email|vacation|away until|currently out|autoresposta",
     "răspuns automat|автоматична відповідь|samodejni odgovor|automatski odgovor|thank you for your email|thank you for contacting|we have received your|ticket received",
 )
 """In the subject of automatic replies."""

@@ -264,6 +264,10 @@ ORDINARY = [
     Sample("a subscription to confirm", plain("Confirm your subscription", "Reply to confirm. If you did not ask for this, ignore it.", sender="list-request@example.org", Precedence="bulk"), "other", {}),
     Sample("a monitor's alarm", plain("PROBLEM: disk full on mx1", "DISK CRITICAL - free space: / 12 MB. root@mx1.example.org", sender="nagios@example.org", Auto_Submitted="auto-generated"), "other", {}),
     Sample("a postmaster writes", plain("Maintenance on Sunday", "The mail server will be down from 6 to 7. Questions to helpdesk@example.org.", sender="Postmaster <postmaster@example.org>"), "other", {}),
+    Sample("a postmaster's answer", plain("Re: Question", "Thank you for writing to postmaster@example.org. You can reach us at help@example.org.\n\n-----Original Message-----\nFrom: x\n", sender="Postmaster <postmaster@example.org>", Auto_Submitted="auto-replied", Return_Path="<>"), "autoreply", {}),
+    Sample("a full mailbox of one's own", plain("Your mailbox is almost full", f"Your mailbox {US} is full. Please delete some mail, or nothing more can be received.", sender="System Administrator <postmaster@lists.example.net>"), "other", {}),
+    Sample("a quarantine", plain("Spam quarantine summary", "These messages were held for you:\n\nbo@ward.example.org  Cheap watches  was blocked\nmo@ward.example.org  Win now  was blocked\n", sender="Mail Gateway <postmaster@lists.example.net>"), "other", {}),
+    Sample("somebody who moved", person("Re: Six things", "This address does not exist any more; please write to bo@ward.example.org from now on.", Return_Path="<>"), "other", {}),
     Sample("leave", plain("leave", "leave", sender="anna.koch@clinic.example.org"), "other", {}),
     Sample("a parcel that could not be delivered", plain("Your parcel could not be delivered", "We could not deliver your parcel to 12 High Street. Write to help@parcels.example.", sender="Parcels <no-reply@parcels.example>"), "other", {}),
 ]  # fmt: skip
