@@ -124,7 +124,8 @@ class _View:
             folded(prose[:20_000]),
             robot,
             first(message.headers, "return-path").strip() in {"<>", "< >"},
-            any(phrase in subject for phrase in phrases.FAILED_SUBJECTS),
+            any(phrase in subject for phrase in phrases.FAILED_SUBJECTS)
+            and not any(word in subject for word in _SUCCESS),
             bool(_ANSWERED.match(message.header("subject"))),
         )
 
@@ -269,7 +270,7 @@ def _is_prose_bounce(view: _View) -> bool:
         return view.robot and body and view.null_sender and _evidence(view)
     shown = bool(message.returned or view.quoted)
     if view.robot and autoreply.by_headers(message):
-        return (view.failed_subject and (body or shown)) or (sure and says_something(view.prose[:10_000]))
+        return (view.failed_subject and (body or shown)) or (sure and _evidence(view))
     if view.robot:
         return _robot_failed(view, body=body, sure=sure, shown=shown, daemon=daemon)
     if autoreply.by_words(message) or "in-reply-to" in message.headers:
@@ -286,7 +287,8 @@ def _is_prose_bounce(view: _View) -> bool:
 def _robot_failed(view: _View, *, body: bool, sure: bool, shown: bool, daemon: bool) -> bool:
     """Postmasters also write about full disks and quarantines: a failure must be told, and somebody or something shown."""
     if view.failed_subject:
-        return body or shown or _evidence(view)
+        lost = "delivery-status" in view.message.parameters.get("report-type", "").lower()
+        return body or shown or lost or _evidence(view)
     if sure:
         return shown or _evidence(view) or (daemon and bool(named_in(view.prose[:10_000])))
     return body and (shown or daemon) and _evidence(view)
