@@ -59,7 +59,7 @@ def deal_with(connection: "Connection", mail: "Mail", services: "Services") -> s
 
 def is_our_own(headers: Headers) -> bool:
     """A mail of Germane's that was sent back to it whole, by a forwarder or a list that it was subscribed to."""
-    return "x-germane-edition" in headers
+    return "x-digest-issue" in headers
 
 
 def _left(connection: "Connection", mail: "Mail", services: "Services") -> str:

@@ -105,6 +105,7 @@ def _failed(services: "Services", mail: "Mail", why: str) -> str:
 
 def follow_up(services: "Services") -> Counter[str]:
     """Count what the mail server refused, probe who is held, open again whose probe passed."""
+    from jobs.probes import send_probes
     from store import bounces
 
     rule, now = rule_of(services.settings.bounces), services.now()
@@ -112,7 +113,8 @@ def follow_up(services: "Services") -> Counter[str]:
         refused = bounces.take_refusals(connection, services.secret_key, rule, now)
     with services.database.writing() as connection:
         due = bounces.take_due(connection, services.secret_key, rule, now)
-    return Counter({"refusals counted": refused, "held addresses looked at": due})
+    probes = send_probes(services)
+    return Counter({"refusals counted": refused, "held addresses looked at": due, "probes sent": probes})
 
 
 def from_path(services: "Services", path: Path) -> Taken:

@@ -88,7 +88,7 @@ def why_ignored(message: Message) -> str:
     automatic = _value(message, "Auto-Submitted").partition(";")[0].strip().lower()
     if automatic not in {"", "no", "auto-generated"}:
         return "an automatic reply"
-    if any(name in message for name in ("X-Germane-Edition", "List-Id", "List-Unsubscribe")):
+    if any(name in message for name in ("X-Digest-Issue", "List-Id", "List-Unsubscribe")):
         return "mail of a list"
     if _value(message, "Precedence").strip().lower() in {"bulk", "list", "junk", "auto_reply"}:
         return "bulk mail"

@@ -16,9 +16,10 @@ from profiles import reachability
 from profiles.address import normalise
 from profiles.reachability import Decision, Fault, Reach, Rule
 from profiles.suppression import hash_of_key
-from store import outbox, suppression, tables
+from store import networks, outbox, suppression, tables
 from store.database import WrongName
 from store.identifiers import new_public_id
+from store.networks import Network
 
 EVENT = tables.CameBack.__table__  # type: ignore[attr-defined]
 REACH = tables.Reachability.__table__  # type: ignore[attr-defined]
@@ -173,6 +174,12 @@ def probe(connection: Connection, member: str, probe_id: str) -> int | None:
     query = query.where(OUTBOX.c.kind == "probe", MEMBER.c.public_id == member)
     mine = query.where(OUTBOX.c.message_id.startswith(f"<{PROBE_PREFIX}{probe_id}@", autoescape=True))
     return connection.execute(mine).scalar_one_or_none()
+
+
+def network_of(connection: Connection, message: int) -> Network:
+    """The network that a message is from."""
+    query = select(MEMBER.c.network_id).join(OUTBOX, OUTBOX.c.member_id == MEMBER.c.id).where(OUTBOX.c.id == message)
+    return networks.by_key(connection, connection.execute(query).scalar_one())
 
 
 def is_for(connection: Connection, message: int, member: str) -> bool:

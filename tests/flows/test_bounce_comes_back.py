@@ -1,5 +1,7 @@
 """A real mail server returns what it cannot deliver; that comes back to Germane, by every way in, and holds the address."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,10 @@ from sqlalchemy import select
 from jobs import incoming
 from jobs.send import send_due
 from jobs.services import Services
+from store import suppression
 from store.database import Database
 from store.tables import Member, Outbox
-from tests.builders import some_services, stored_digest, stored_edition, stored_item, stored_member, stored_network
+from tests.builders import NOW, some_services, stored_digest, stored_edition, stored_item, stored_member, stored_network
 from tests.postfix_lab import PostfixLab
 
 DEAD, ALIVE = "nobody.there@example.org", "ann@example.org"
@@ -60,3 +63,13 @@ def test_the_bounces_of_two_digests_to_an_unknown_user_hold_the_address(
         assert statuses == {DEAD: "active" if week == 1 else "bounced", ALIVE: "active"}
     a_week(services, network, members)
     assert standing(services)[1][-2:] == [(DEAD, "cancelled"), (ALIVE, "handed_over")]
+
+    later = replace(services, now=lambda: NOW + timedelta(days=8))
+    assert incoming.follow_up(later)["probes sent"] == 1
+    postfix.wait_for("returned", 1)
+    incoming.from_maildir(later, returned)
+    assert list(incoming.work_off(later)) == ["bounce: hard: the probe found the address dead -> remove"]
+    with services.database.reading() as connection:
+        found = suppression.find(connection, DEAD, services.secret_key)
+        assert found is not None
+        assert found.reason == "bounce"

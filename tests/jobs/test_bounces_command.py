@@ -169,7 +169,7 @@ def test_automatic_replies_ordinary_mail_and_our_own_mail_change_nothing(
         tmp_path,
         head + plain("Automatic reply: Six things", "I am away.", sender=ANN, Auto_Submitted="auto-replied"),
         head + plain("Re: Six things", "Thank you!", sender=ANN),
-        head + plain("Six things for you", "...", sender="digest@news.example.org", X_Germane_Edition="2026-W48"),
+        head + plain("Six things for you", "...", sender="digest@news.example.org", X_Digest_Issue="2026-W48"),
     )
     assert outcomes == {
         "ignored: an automatic reply": 1, "ignored: no bounce, no complaint": 1, "ignored: our own mail came back": 1,
@@ -180,7 +180,7 @@ def test_automatic_replies_ordinary_mail_and_our_own_mail_change_nothing(
 def test_f23_a_mail_loop_comes_to_an_end_because_nothing_is_ever_answered(
     installation: Installation, tmp_path: Path
 ) -> None:
-    own = plain("Six things for you", "...", sender="digest@news.example.org", X_Germane_Edition="2026-W48")
+    own = plain("Six things for you", "...", sender="digest@news.example.org", X_Digest_Issue="2026-W48")
     before = len(installation.mailed)
     for _ in range(20):
         ingest(tmp_path, own)
@@ -240,22 +240,19 @@ def probes(installation: Installation) -> list[tuple[int, str, str]]:
         return [tuple(row) for row in rows]  # type: ignore[misc]
 
 
-def _handed_over(installation: Installation, key: int) -> None:
-    with installation.database.writing() as connection:
-        values = {"state": "handed_over", "attempts": 1, "settled_at": installation.now}
-        connection.execute(update(OUTBOX).where(OUTBOX.c.id == key).values(**values))
-
-
 def test_a_held_address_is_probed_and_opened_when_the_probe_does_not_come_back(
     installation: Installation, tmp_path: Path
 ) -> None:
+    installation.set("SMTP__PORT", 1)
     held(installation, tmp_path)
-    ((key, message_id, state),) = probes(installation)
+    ((_, message_id, state),) = probes(installation)
     assert (state, message_id.endswith("@news.example.org>")) == ("planned", True)
     installation.now += timedelta(days=8)
     germane("bounces", "ingest")
     assert status(installation) == "bounced", "a probe that is still in the outbox proves nothing"
-    _handed_over(installation, key)
+    installation.set("SMTP__PORT", installation.server.port)
+    germane("bounces", "ingest")
+    assert [state for _, _, state in probes(installation)] == ["handed_over"]
     installation.now += timedelta(days=8)
     germane("bounces", "ingest")
     assert (status(installation), [e["action"] for e in events()][:2]) == ("active", ["open", "probe"])
@@ -263,8 +260,8 @@ def test_a_held_address_is_probed_and_opened_when_the_probe_does_not_come_back(
 
 def test_a_probe_that_comes_back_dead_suppresses_the_address(installation: Installation, tmp_path: Path) -> None:
     held(installation, tmp_path)
-    ((key, message_id, _),) = probes(installation)
-    _handed_over(installation, key)
+    ((key, message_id, state),) = probes(installation)
+    assert (state, installation.mailed) == ("handed_over", [ANN])
     with installation.database.reading() as connection:
         found = members.find(connection, installation.network_key, ANN)
         assert found is not None

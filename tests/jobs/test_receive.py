@@ -101,7 +101,7 @@ def test_without_a_valid_token_nobody_leaves(sqlite_database, member, to):
         {"Precedence": "Junk"},
         {"List-Id": "<other.example.org>"},
         {"List-Unsubscribe": "<https://example.org>"},
-        {"X-Germane-Edition": "abc"},
+        {"X-Digest-Issue": "abc"},
         {"X-Autoreply": "yes"},
         {"Return-Path": "<>"},
         {"Content-Type": "multipart/report; report-type=delivery-status; boundary=x"},
