@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from store.database import Database
 
 POLICIES = ("greedy", "allocation")
+BACKGROUND_ITEMS = 2_000
+"""Most past items that the vocabulary is learnt from, a quarter of a year's: a late week costs no more than an early one."""
 SECRET = "no mail leaves a simulation, so nobody need keep this secret"  # noqa: S105
 
 
@@ -178,7 +180,11 @@ def _under(settings: "Settings", policy: str) -> "Settings":
     """The settings with this policy, and with a secret where there is none: links in sample mails lead nowhere."""
     from pydantic import SecretStr
 
-    changes: dict[str, Any] = {"digest": settings.digest.model_copy(update={"policy": policy})}
+    known = min(settings.matching.background_items, BACKGROUND_ITEMS)
+    changes: dict[str, Any] = {
+        "digest": settings.digest.model_copy(update={"policy": policy}),
+        "matching": settings.matching.model_copy(update={"background_items": known}),
+    }
     if not settings.secret_key.get_secret_value():
         changes["secret_key"] = SecretStr(SECRET)
     return settings.model_copy(update=changes)

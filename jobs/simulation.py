@@ -46,8 +46,6 @@ BASIS = "simulation"
 PAGE = "mail page"
 ANSWERED_AFTER = timedelta(days=2, hours=12)
 """After the edition: when members say what they think of its items, pause or leave."""
-THRESHOLD, REQUEST_THRESHOLD = 55.0, 75.0
-"""Being asked costs more than reading, so the simulated network sends requests only where they fit better than the rest."""
 PRINTED = 5
 """Mails of each edition that are composed in full."""
 BATCH = 2_000
@@ -104,8 +102,6 @@ class Simulation:
             reply_to="office@simulated.example.org",
             list_id="digest.simulated.example.org",
             postal_address="1 Example Street, Cardiff CF10 1AA",
-            threshold=THRESHOLD,
-            kind_thresholds={"request": REQUEST_THRESHOLD},
         )
         with self._database.writing() as connection:
             network = networks.add(connection, network, self._clock())

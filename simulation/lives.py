@@ -29,8 +29,8 @@ CADENCES: tuple[Cadence, ...] = ("weekly", "fortnightly", "monthly", "none")
 CADENCE_SHARES = (0.88, 0.07, 0.04, 0.01)
 ITEMS = (None, 3, 10)
 ITEM_SHARES = (0.83, 0.12, 0.05)
-ASKS = (None, 2, 6)
-ASK_SHARES = (0.8, 0.12, 0.08)
+ASKS = (None, 2)
+ASK_SHARES = (0.92, 0.08)
 """Requests a month that members set themselves."""
 MUTED = {"job": 0.06, "survey": 0.04, "request": 0.02}
 

@@ -79,7 +79,7 @@ ODD, ODD_REQUEST = 0.4, 0.1
 """Share of the items, and of the requests, that are about nothing that anybody told of: a folder lost, a hall to let."""
 WAYS_LIKED = 0.15
 """Ways of working that a member likes whatever the theme, in the mean."""
-CONNECTORS = 0.04
+CONNECTORS = 0.03
 """Share of the members who take an interest in very many themes: those whom everybody would ask."""
 FOCUS, WAY, REST = 0.65, 0.1, 0.25
 """What an interest in an item's theme is made of: in its own part of it, in its way of working, and in the theme as such."""
@@ -106,7 +106,7 @@ class MadeUp:
 
     def _make_people(self, n: int, popular: Floats, rng: np.random.Generator) -> None:
         themes, words = len(self._themes), max(len(f.phrases) for f in self._themes)
-        many = np.where(rng.random(n) < CONNECTORS, rng.integers(5, 13, n), np.minimum(rng.geometric(0.8, n), 4))
+        many = np.where(rng.random(n) < CONNECTORS, rng.integers(6, 15, n), np.minimum(rng.geometric(0.8, n), 4))
         order = np.argsort(-(np.log(popular) + rng.gumbel(size=(n, themes))), axis=1)
         rank = np.argsort(order, axis=1)
         strength = rng.uniform(0.7, 1.0, (n, themes))
@@ -128,7 +128,7 @@ class MadeUp:
         request = np.asarray(calendar.kind) == KINDS.index("request")
         # What is asked about most is not what most people care for: a new service asks, a settled one tells.
         told = popular**0.4 * np.exp(rng.normal(0, 0.4, themes))
-        asked = popular**-0.3 * np.exp(rng.normal(0, 1.0, themes))
+        asked = popular**-0.2 * np.exp(rng.normal(0, 0.8, themes))
         drawn = [rng.choice(themes, n, p=share / share.sum()) for share in (told, asked)]
         self._about = np.where(request, drawn[1], drawn[0])
         self._odd = rng.random(n) < np.where(request, ODD_REQUEST, ODD)
