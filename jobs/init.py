@@ -14,7 +14,7 @@ def init(config: Path | None) -> None:
 
     Example: germane init
     """
-    from jobs.services import open_services
+    from jobs.services import open_services, process_is_gone
     from store import schema
 
     file = config or Path(CONFIG_FILE)
@@ -22,7 +22,7 @@ def init(config: Path | None) -> None:
         _write(file)
         click.echo(f"{file}: written, with every setting at its default")
     services = open_services(config, check=False)
-    schema.upgrade(services.database)
+    schema.upgrade(services.database, services.now(), lambda owner: process_is_gone(owner.partition("#")[0]))
     click.echo(f"{services.database}: tables are those of this version")
     click.echo("Next: germane networks add SLUG --name NAME --sender-address ADDRESS, then germane doctor")
 

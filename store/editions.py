@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from store import tables
+from store import tables, version
 from store.budgets import DRAW, GIVEN_BACK, NewDraw, draw, open_accounts
 from store.database import StoreError, insert_rows
 from store.identifiers import new_public_id
@@ -274,7 +274,9 @@ def claim(connection: Connection, edition: Edition, owner: str, now: datetime, l
     if dead:
         free = or_(free, EDITION.c.owner == edition.owner)
     taken = update(EDITION).where(EDITION.c.id == edition.key, EDITION.c.state != "finished", free)
-    return connection.execute(taken.values(owner=owner, lease_until=now + timedelta(seconds=lease_s))).rowcount == 1
+    mine = connection.execute(taken.values(owner=owner, lease_until=now + timedelta(seconds=lease_s))).rowcount == 1
+    version.confirm(connection)
+    return mine
 
 
 def renew(connection: Connection, edition_key: int, owner: str, now: datetime, lease_s: float) -> None:

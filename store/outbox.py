@@ -27,7 +27,7 @@ from sqlalchemy import (
     update,
 )
 
-from store import tables
+from store import tables, version
 from store.database import insert_rows
 from store.types import UtcDateTime
 
@@ -189,6 +189,7 @@ def claim(
     for edition, state in product(editions, WAITING):
         if len(keys) < limit:
             keys += _take(connection, edition, state, owner, now, lease_until, limit - len(keys))
+    version.confirm(connection)
     return _claims(connection, keys)
 
 

@@ -1,24 +1,30 @@
 """Bringing a database to this version's tables, with Alembic."""
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from store.database import Database, StoreError
+from store.version import refuse_while_claimed, wanted
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade(database: Database) -> None:
+def upgrade(database: Database, now: datetime | None = None, is_gone: Callable[[str], bool] = lambda _: False) -> None:
     """Create or migrate every table, in one transaction: two processes at once, or a failure half-way, do no harm.
 
-    Raises StoreError for a database that another version made.
+    Raises StoreError for a database that another version made, and, given `now`, while a process that lives holds a claim
+    in one that must be migrated.
     """
     with database.migrating() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+        if now and found and found != wanted():
+            refuse_while_claimed(connection, now, is_gone)
         config = _config()
         config.attributes["connection"] = connection
         try:
@@ -38,12 +44,11 @@ def check(database: Database) -> None:
     if database.is_missing:
         raise StoreError(f"there is no database {database} yet; `germane init` makes it, or is this another folder?")
     found = version(database)
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
     if found is None:
         raise StoreError("the database has no tables yet; run `germane init`")
-    if found != wanted:
+    if found != wanted():
         raise StoreError(
-            f"the database is at version {found}, this Germane needs {wanted}; run `germane init` to migrate it"
+            f"the database is at version {found}, this Germane needs {wanted()}; run `germane init` to migrate it"
         )
 
 

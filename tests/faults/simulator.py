@@ -25,7 +25,7 @@ from sqlalchemy.exc import IntegrityError, SADeprecationWarning
 
 from delivery.retry import retry_at
 from jobs.journal import CLAIM_LOST, Journal
-from jobs.schedule import slot_due
+from jobs.schedule import Begun, slot_due
 from profiles.standing import why_no_mail
 from store import editions, items, members, networks, outbox, schema
 from store.database import Database, DatabaseBusy, StoreError
@@ -418,8 +418,8 @@ def _serve(world: World, process: Process) -> Step:
 def _edition(world: World, process: Process) -> Step:
     store, network, now = world.store, world.network, world.now
     with store.reading() as connection:
-        states = {edition.slot: edition.state for edition in editions.latest(connection, network.key)}
-    slot = slot_due(now, network, NOW - timedelta(days=30), states, GRACE)
+        begun = {one.slot: Begun(one.state, one.as_of) for one in editions.latest(connection, network.key)}
+    slot = slot_due(now, network, NOW - timedelta(days=30), begun, GRACE)
     if slot is None:
         return
     yield
