@@ -1,7 +1,7 @@
 """The decision of an edition: who gets which items in which order, and why the rest is left out. All members at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, Literal, NamedTuple
 from zlib import compress, decompress
@@ -93,6 +93,12 @@ class Decision:
         found = {name: getattr(self, name)[_part_of(name, chosen, left, members)] for name in self.__slots__}
         found["member"], found["left_member"] = (found[n] - np.int32(first) for n in ("member", "left_member"))
         return Decision(**found)
+
+    def only(self, kept: npt.NDArray[np.bool_]) -> "Decision":
+        """With these of the chosen pairs, ranked anew."""
+        names = ("member", "item", "match", "score", "note")
+        values: dict[str, Any] = {name: getattr(self, name)[kept] for name in names}
+        return replace(self, **values, rank=place_within(values["member"]).astype(np.int32))
 
     def of_members(self, rows: Ints) -> "Decision":
         """Of the members at these places, in this order, which must rise; they then count from 0."""

@@ -10,7 +10,7 @@ from jinja2 import meta, nodes
 
 from digest.wrapping import wrap
 
-FRAME, SECTION, CARD = "digest", "digest.section", "digest.card"
+FRAME, SECTION, CARD, NETWORK = "digest", "digest.section", "digest.card", "digest.network"
 SUBJECT = "email/digest.subject.txt"
 STYLE_SHEET = "email/digest.css"
 
@@ -20,6 +20,7 @@ VALUES: dict[str, frozenset[str]] = {
     FRAME: WORDS | {"subject", "lead", "body", "leave_url", "preferences_url"},
     SECTION: WORDS | {"kind", "heading"},
     CARD: WORDS | {"card", "why", "feedback_url"},
+    NETWORK: WORDS | {"network_name", "preferences_url", "leave_url"},
     "digest.subject": WORDS | {"subject"},
 }
 
@@ -105,7 +106,7 @@ class Layout:
 
 def _names() -> Iterable[str]:
     yield SUBJECT
-    for name in (FRAME, SECTION, CARD):
+    for name in (FRAME, SECTION, CARD, NETWORK):
         yield from (_name(name, "txt"), _name(name, "html"))
 
 

@@ -104,7 +104,9 @@ class DigestPress:
         sheet = self._sheet(recipient.language)
         ordered = in_order(entries)
         text, html = sheet.rendered(ordered)
-        values = {**sheet.words, "subject": sheet.subject(ordered), "lead": sheet.lead(ordered)}
+        more_text, more_html = sheet.rendered_networks(self._others(recipient))
+        text, html = text + more_text, html + more_html
+        values = {**sheet.words, "subject": sheet.subject(ordered), "lead": sheet.lead(ordered, asked=recipient.asked)}
         values["leave_url"] = self._url("leave", recipient.leave_token)
         values["preferences_url"] = self._url("preferences", recipient.preferences_token)
         return MailParts(
@@ -124,15 +126,25 @@ class DigestPress:
 
     def _bodies(self, recipient: Recipient, sheet: Sheet, entries: Sequence[Entry]) -> tuple[bytes, bytes]:
         body = sheet.printed(entries)
-        lead = sheet.printed_lead(tuple(entry.item.kind for entry in entries))
+        lead = sheet.printed_lead(tuple(entry.item.kind for entry in entries), recipient.asked)
         subject = sheet.printed_subject(entries)
         links = {
             b"leave_url": self._links["leave"] + mime.quoted_printable(quoted(recipient.leave_token)),
             b"preferences_url": self._links["preferences"] + mime.quoted_printable(quoted(recipient.preferences_token)),
         }
-        text = sheet.frame.text % {**links, b"lead": lead.text, b"subject": subject.text, b"body": body.text}
-        html = sheet.frame.html % {**links, b"lead": lead.html, b"subject": subject.html, b"body": body.html}
+        body_text, body_html = body.text, body.html
+        if recipient.others:
+            more = sheet.networks(self._others(recipient))
+            body_text, body_html = body_text + more.text, body_html + more.html
+        text = sheet.frame.text % {**links, b"lead": lead.text, b"subject": subject.text, b"body": body_text}
+        html = sheet.frame.html % {**links, b"lead": lead.html, b"subject": subject.html, b"body": body_html}
         return text, html
+
+    def _others(self, recipient: Recipient) -> list[tuple[str, str, str]]:
+        return [
+            (cards.line(name), self._url("preferences", preferences), self._url("leave", leave))
+            for name, preferences, leave in recipient.others
+        ]
 
     def _url(self, page: str, token: str) -> str:
         return f"{self._masthead.base_url}/{page}/{quoted(token)}"
@@ -146,7 +158,8 @@ class DigestPress:
         """Print every kind of item with and without its parts in every language both ways, so that a fault shows now."""
         date = datetime(2026, 1, 1, tzinfo=UTC)
         for language in self._translations:
-            recipient = Recipient("nobody@example.org", "Nobody", language, "t" * 42, "t" * 42)
+            others = (("Another & <network>", "t" * 42, "t" * 42),)
+            recipient = Recipient("nobody@example.org", "Nobody", language, "t" * 42, "t" * 42, others=others)
             for items in _trial_items():
                 entries = [Entry(item, 50.0, (("trial & <error> " * 9, "stated"),), "t" * 58) for item in items]
                 message = self.message(recipient, entries, "<trial@example.org>", date)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from digest import cards, mime
 from digest.cards import Card, Place
 from digest.items import KINDS, Item, Kind
-from digest.layout import CARD, FRAME, SECTION, Layout
+from digest.layout import CARD, FRAME, NETWORK, SECTION, Layout
 from digest.mail import Entry, Masthead
 from digest.pieces import Plate, Printed, cut, inline, slot
 from digest.subject import subject
@@ -154,8 +154,8 @@ class Sheet:
         values = self.words | slots
         return Plate(cut(self._layout.text(FRAME, **values)), cut(self._layout.page(**values)))
 
-    def _printed_lead(self, kinds: tuple[Kind, ...]) -> Printed:
-        return inline(cards.lead(kinds, self._translation, urgent=self._urgent))
+    def _printed_lead(self, kinds: tuple[Kind, ...], asked: bool = False) -> Printed:
+        return inline(cards.lead(kinds, self._translation, urgent=self._urgent, asked=asked))
 
     def _make_reason(self, terms: tuple[tuple[str, str], ...]) -> Printed:
         return inline(self._reason(terms))
@@ -186,12 +186,29 @@ class Sheet:
             add(SECTION, self._further_section("left out", len(entries) - whole - brief))
         return "".join(text), "".join(html)
 
+    def networks(self, others: Sequence[tuple[str, str, str]]) -> Printed:
+        """What is said of each other network, as (name, address of preferences, address to leave)."""
+        said = [
+            self.words | dict(zip(("network_name", "preferences_url", "leave_url"), one, strict=True)) for one in others
+        ]
+        text = "".join(self._layout.text(NETWORK, **values) for values in said)
+        html = "".join(self._layout.fragment(NETWORK, **values) for values in said)
+        return Printed(mime.quoted_printable(text), mime.quoted_printable(html))
+
+    def rendered_networks(self, others: Sequence[tuple[str, str, str]]) -> tuple[str, str]:
+        """The same, the html not styled yet."""
+        said = [
+            self.words | dict(zip(("network_name", "preferences_url", "leave_url"), one, strict=True)) for one in others
+        ]
+        text = "".join(self._layout.text(NETWORK, **values) for values in said)
+        return text, "".join(self._layout.markup(NETWORK, **values) for values in said)
+
     def subject(self, entries: Sequence[Entry]) -> str:
         words = subject([entry.item for entry in entries], self._translation, urgent=self._urgent)
         return cards.line(self._layout.subject(**self.words, subject=words))
 
-    def lead(self, entries: Sequence[Entry]) -> str:
-        return cards.lead([entry.item.kind for entry in entries], self._translation, urgent=self._urgent)
+    def lead(self, entries: Sequence[Entry], *, asked: bool = False) -> str:
+        return cards.lead([entry.item.kind for entry in entries], self._translation, urgent=self._urgent, asked=asked)
 
     def _reason(self, terms: Sequence[tuple[str, str]]) -> str:
         return cards.reason(terms, self._topic_labels, self._translation)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -28,12 +28,13 @@ from digest.learned import Learned
 from digest.order import OrderRule
 from digest.pool import Pool
 from digest.reach import reach_left, unused_words
+from digest.reasons import Reason
 from digest.vectors import VectorSpace, fit
 from jobs.due import due_at, is_due, start_of
 from jobs.failpoints import reach as fail_point
 from jobs.services import Services
 from profiles.member import Preferences, Profile
-from profiles.standing import why_no_mail
+from profiles.standing import NEVER_QUIET, Quiet, why_no_mail
 from store import budgets, editions, feedback, items, members, suppression, topics
 from store.budgets import Account
 from store.database import StoreError
@@ -64,6 +65,8 @@ def edition_settings(services: Services, network: Network) -> dict[str, Any]:
         "shape": {"per_poster": settings.digest.per_poster, "per_topic": settings.digest.per_topic},
         "reach": settings.reach.model_dump() | {"most_urgent": settings.urgent.most},
         "budget": settings.budget.model_dump(),
+        "combine": not settings.matching.compare_share,  # what is compared is one network's
+        "quiet": {"after": settings.digest.quiet_after, "most_weeks": settings.digest.quiet_most_weeks},
     }
 
 
@@ -84,6 +87,9 @@ def open_edition(services: Services, network: Network, slot: str, at: datetime, 
             [item.key for item in items.open_items(connection, network.key, at, oldest)] if only is None else [only.key]
         )
         kind = "weekly" if only is None else "urgent"
+        if only is None and settings["combine"]:
+            for other in editions.guest_networks(connection, network.key):
+                keys += [item.key for item in items.open_items(connection, other, at, oldest)]
         opened = editions.open_once(
             connection, network_key=network.key, slot=slot, as_of=at, item_keys=keys, settings=settings, kind=kind
         )
@@ -182,15 +188,59 @@ def _fitted(past: list[Any], chosen: list[Any], known: list[Any]) -> VectorSpace
     return fit([*past, *(item for item in chosen if item.key not in seen)], known)
 
 
-def compose_edition(services: Services, network: Network, edition: Edition, owner: str, advance: Advance) -> None:
+class OtherNetworks(Protocol):
+    """What joins an edition from other networks; see `jobs.combined.Company`."""
+
+    def whole(self, fitted: Fitted) -> Fitted: ...
+    def reach(self, home: Reach) -> Reach: ...
+    def pooled(self, connection: Connection, able: Sequence[PlannedDigest], pool: Pool) -> Pool: ...
+    def present(self, connection: Connection, batch: Sequence[PlannedDigest]) -> Sequence[Any]: ...
+    @property
+    def networks(self) -> Mapping[int, int]:
+        """By item key the network that it comes from."""
+        ...
+
+
+GuestReasons = Mapping[int, tuple[int, str, list[Reason]]]
+"""By place of a chosen pair that came from another network: the membership's key, the network's name, and the reasons."""
+ExplainGuests = Callable[[Sequence[Any], Sequence[PlannedDigest], Decision], GuestReasons]
+
+
+@dataclass(frozen=True, slots=True)
+class Guests:
+    """Who of a batch is in which other network, all items of the edition, and how a pair of theirs is explained."""
+
+    present: Sequence[Any]
+    items: Sequence[Item]
+    explain: ExplainGuests | None
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What budgets need to know of items, by key: those that ask for help, and those from other networks."""
+
+    requests: frozenset[int]
+    networks: Mapping[int, int]
+
+
+def compose_edition(
+    services: Services,
+    network: Network,
+    edition: Edition,
+    owner: str,
+    advance: Advance,
+    company: OtherNetworks | None = None,
+    explain_guests: ExplainGuests | None = None,
+) -> None:
     """Decide the whole edition, then write down every digest that is still planned, shard by shard.
 
     What was decided is kept until all of it is written, so that a process that takes over after a crash writes the rest of the
     same decision. Raises NotMine when another process took the edition over.
     """
     fitted = _load_or_fit(services, network, edition, owner)
-    found = _decide_once(services, network, edition, fitted, owner)
-    requests = requests_among(fitted)
+    found = _decide_once(services, network, edition, fitted, owner, company)
+    whole = company.whole(fitted) if company else fitted
+    requests, networks_of = requests_among(whole), company.networks if company else {}
     while True:
         with services.database.reading() as connection:
             batch = editions.planned(connection, edition.key, services.settings.digest.shard)
@@ -200,9 +250,10 @@ def compose_edition(services: Services, network: Network, edition: Edition, owne
             voices = (
                 None if part.wants else listen(connection, batch[0].member_key, batch[-1].member_key, edition.as_of)
             )
-        decided = settled(fitted, network, edition, batch, part, voices)
+            guests = Guests(company.present(connection, batch), whole.items, explain_guests) if company else None
+        decided = settled(fitted, network, edition, batch, part, voices, guests)
         try:
-            _write(services, network, edition, owner, batch, decided, requests)
+            _write(services, network, edition, owner, batch, decided, Posted(requests, networks_of))
         except members.DueMoved:
             continue  # another edition mailed some of them since they were read: they are read again
         advance(len(batch))
@@ -217,7 +268,7 @@ def _write(
     owner: str,
     batch: Sequence[PlannedDigest],
     decided: Decided,
-    requests: frozenset[int],
+    posted: Posted,
 ) -> None:
     """One transaction: digests, outbox and what they draw from accounts, which nobody else can draw on meanwhile."""
     now = services.now()
@@ -225,7 +276,7 @@ def _write(
     with services.database.writing() as connection:
         editions.renew(connection, edition.key, owner, now, services.settings.schedule.lease_s)
         accounts = budgets.accounts(connection, network.key, *span, _day(edition.as_of, network), lock=True)
-        within = within_budgets(decided, batch, accounts, network, edition, requests)
+        within = within_budgets(decided, batch, accounts, network, edition, posted)
         _claim_dues(connection, edition, batch, within)
         editions.write(connection, edition, within, now)
         feedback.write_learned(connection, within.learned_of, within.learned)
@@ -285,8 +336,12 @@ def gather_edition(
     fitted: Fitted,
     reach: Reach,
     batches: Iterable[list[PlannedDigest]],
+    company: OtherNetworks | None = None,
 ) -> Gathered:
-    """Match everybody who is due a digest, shard by shard, and keep the pairs that the edition can choose from."""
+    """Match everybody who is due a digest, shard by shard, and keep the pairs that the edition can choose from.
+
+    `company` brings the items of members' other networks, after those of this one.
+    """
     keys: list[int] = []
     pools: list[Pool] = []
     wants: dict[int, Wants] = {}
@@ -298,12 +353,16 @@ def gather_edition(
         with services.database.reading() as connection:
             asked = batch_of(connection, network, edition, fitted, able)
         wanted, pool = gather(fitted, asked, reach)
+        if company:
+            with services.database.reading() as connection:
+                pool = company.pooled(connection, able, pool)
         pools.append(pool)
         keys += [member.member_key for member in able]
         if len(keys) <= KEPT_WANTS:
             wants[able[0].member_key] = wanted
             sample.append((wanted, [member.stated for member in able]))
-    return Gathered(keys, Pool.joined(pools, len(fitted.items)), wants if len(keys) <= KEPT_WANTS else {}, sample)
+    width = len(company.whole(fitted).items) if company else len(fitted.items)
+    return Gathered(keys, Pool.joined(pools, width), wants if len(keys) <= KEPT_WANTS else {}, sample)
 
 
 def batch_of(
@@ -395,16 +454,24 @@ def _part_from(data: bytes) -> Part:
         ) from error
 
 
-def _decide_once(services: Services, network: Network, edition: Edition, fitted: Fitted, owner: str) -> Found:
+def _decide_once(
+    services: Services,
+    network: Network,
+    edition: Edition,
+    fitted: Fitted,
+    owner: str,
+    company: OtherNetworks | None = None,
+) -> Found:
     """The decision that an earlier process made, or a new one, kept in one transaction with what it could not reach."""
     with services.database.reading() as connection:
         if editions.is_decided(connection, edition.key):
             return Found(edition.key)
         reach = reach_of(connection, edition.settings, fitted, edition.as_of)
-    gathered = gather_edition(services, network, edition, fitted, reach, _planned(services, edition.key))
-    decision, short = decide_all(fitted, gathered.pool, reach)
+    batches = _planned(services, edition.key)
+    gathered = gather_edition(services, network, edition, fitted, reach, batches, company)
+    decision, short = decide_whole(fitted, gathered, reach, company)
     whole = Part(gathered.member_keys, decision)
-    stored = [stored_shortfall(fitted, gathered, one) for one in short]
+    stored = [stored_shortfall(fitted, gathered, one) for one in short if one.item < len(fitted.items)]
     size = services.settings.digest.shard
     with services.database.writing() as connection:
         editions.renew(connection, edition.key, owner, services.now(), services.settings.schedule.lease_s)
@@ -412,6 +479,15 @@ def _decide_once(services: Services, network: Network, edition: Edition, fitted:
         editions.save_shortfalls(connection, edition.key, stored)
     fail_point("run.decided")
     return Found(edition.key, whole, gathered.wants)
+
+
+def decide_whole(
+    fitted: Fitted, gathered: Gathered, reach: Reach, company: OtherNetworks | None
+) -> tuple[Decision, list[Shortfall]]:
+    """One decision over the items of all networks."""
+    if company is None:
+        return decide_all(fitted, gathered.pool, reach)
+    return decide_all(company.whole(fitted), gathered.pool, company.reach(reach))
 
 
 def _parts(whole: Part, size: int) -> Iterator[tuple[int, int, bytes]]:
@@ -496,6 +572,7 @@ def settled(
     batch: Sequence[PlannedDigest],
     part: Part,
     voices: Voices | None = None,
+    guests: Guests | None = None,
 ) -> Decided:
     """What each member of a shard gets, as rows: pure, the same in gives the same out.
 
@@ -522,9 +599,36 @@ def settled(
         wants = part.wants
     else:
         wants = fitted.wants(profiles, wishes, heard_of(able, fitted, voices))
-    found = explained(fitted, asked, wants, part.decision.of_members(rows))
-    _add_composed(decided, found, able, fitted, network, edition)
+    decision = part.decision.of_members(rows)
+    if guests is None or guests.explain is None:
+        found = explained(fitted, asked, wants, decision)
+        _add_composed(decided, found, able, fitted, fitted.items, network, edition)
+        return decided
+    theirs = guests.explain(guests.present, able, decision)
+    decision, theirs = _still_there(decision, theirs, len(fitted.items))
+    found = _explained_with(fitted, asked, wants, decision, theirs)
+    _add_composed(decided, found, able, fitted, guests.items, network, edition, theirs)
     return decided
+
+
+def _still_there(decision: Decision, theirs: GuestReasons, own: int) -> tuple[Decision, GuestReasons]:
+    """Without the pairs of networks that a member has left since."""
+    kept = np.array([item < own or n in theirs for n, item in enumerate(decision.item.tolist())], dtype=np.bool_)
+    if kept.all():
+        return decision, theirs
+    place = np.cumsum(kept) - 1
+    return decision.only(kept), {int(place[n]): found for n, found in theirs.items()}
+
+
+def _explained_with(
+    fitted: Fitted, asked: Batch, wants: Wants, decision: Decision, theirs: GuestReasons
+) -> Composition:
+    """The reasons of this network's pairs beside those of the others."""
+    own = np.array([n not in theirs for n in range(len(decision.item))], dtype=np.bool_)
+    found = explained(fitted, asked, wants, decision.only(own))
+    of_own = iter(found.reasons)
+    reasons = [theirs[n][2] if n in theirs else next(of_own) for n in range(len(decision.item))]
+    return Composition(decision, reasons, found.learned, np.full(len(reasons), NO_TEAM))
 
 
 def _draw(network: Network, edition: Edition, member: PlannedDigest) -> int:
@@ -544,7 +648,8 @@ def _why_no_mail(member: PlannedDigest, network: Network, edition: Edition, toda
     urgent = edition.kind == "urgent"
     if urgent and not member.urgent:
         return "not_urgent"
-    reason = why_no_mail(
+    combined = "combined" if member.home and not urgent and edition.settings.get("combine") else None
+    reason = combined or why_no_mail(
         status=member.status,  # type: ignore[arg-type]
         paused_until=member.paused_until,
         cadence="weekly" if urgent else member.cadence,  # type: ignore[arg-type]
@@ -552,8 +657,14 @@ def _why_no_mail(member: PlannedDigest, network: Network, edition: Edition, toda
         has_profile=bool(member.stated.strip() or member.chosen),
         now=edition.as_of,
         today=today,
+        unanswered=member.unanswered,
+        quiet=NEVER_QUIET if urgent else quiet_of(edition),
     )
     return reason or (None if is_due(member, network, edition) else "cadence")
+
+
+def quiet_of(edition: Edition) -> Quiet:
+    return Quiet(**edition.settings.get("quiet", {}))
 
 
 def profile_of(member: PlannedDigest) -> Profile:
@@ -593,24 +704,29 @@ def _add_composed(
     found: Composition,
     members: Sequence[PlannedDigest],
     fitted: Fitted,
+    items_of: Sequence[Item],
     network: Network,
     edition: Edition,
+    theirs: GuestReasons | None = None,
 ) -> None:
+    theirs = theirs or {}
     decision = found.decision
     pairs = zip(decision.member.tolist(), decision.item.tolist(), decision.rank.tolist(), strict=True)
     for n, (row, column, rank) in enumerate(pairs):
         why = [[reason.label, round(reason.weight, 6), reason.source] for reason in found.reasons[n]]
+        membership, elsewhere, _ = theirs.get(n, (members[row].member_key, "", ()))
+        why = [[elsewhere, 0.0, "network"], *why] if elsewhere else why
         facts = (float(decision.score[n]), float(decision.match[n]), why, NOTES[decision.note[n]])
         member = members[row]
-        decided.chosen.append((member.digest_key, rank, member.member_key, fitted.items[column].key, *facts))
+        decided.chosen.append((member.digest_key, rank, membership, items_of[column].key, *facts))
         if found.team[n] != NO_TEAM:
-            decided.picked.append((member.digest_key, fitted.items[column].key, int(found.team[n])))
+            decided.picked.append((member.digest_key, items_of[column].key, int(found.team[n])))
     left = zip(decision.left_member.tolist(), decision.left_item.tolist(), decision.left_because.tolist(), strict=True)
     for n, (row, column, because) in enumerate(left):
         word = Block(decision.left_code[n]).word
         facts_left = (float(decision.left_score[n]), float(decision.left_match[n]))
-        because_of = fitted.items[because].key if because >= 0 else None
-        decided.left_out.append((members[row].digest_key, fitted.items[column].key, word, *facts_left, because_of))
+        because_of = items_of[because].key if because >= 0 else None
+        decided.left_out.append((members[row].digest_key, items_of[column].key, word, *facts_left, because_of))
     _add_learned(decided, found.learned, members, fitted)
     _add_digests(decided, decision, members, network, edition)
 
@@ -622,7 +738,7 @@ def _add_digests(
     left = np.bincount(decision.left_member, minlength=len(members)).tolist()
     full = np.isin(decision.left_code, _FULL)
     no_room = np.bincount(decision.left_member[full], minlength=len(members)).tolist()
-    domain = network.sender_address.partition("@")[2]
+    domain, quiet = network.sender_address.partition("@")[2], quiet_of(edition)
     for row, member in enumerate(members):
         below, threshold = int(decision.below[row]), float(decision.threshold[row])
         if not chosen[row]:
@@ -631,6 +747,8 @@ def _add_digests(
             decided.digests.append((member.digest_key, "skipped", reason, 0, below, threshold))
             continue
         decided.digests.append((member.digest_key, "composed", "", chosen[row], below, threshold))
+        if edition.kind == "weekly" and quiet.asks(member.unanswered, member.asked_at, member.heard_at):
+            decided.asking.append((member.digest_key, member.member_key))
         message_id = f"<{edition.public_id}.{member.member_public_id}@{domain}>"
         decided.outbox.append((member.digest_key, member.member_key, message_id, due_at(member, network, edition)))
 
@@ -695,7 +813,7 @@ def within_budgets(
     accounts: Mapping[int, Account],
     network: Network,
     edition: Edition,
-    requests: frozenset[int],
+    posted: Posted,
 ) -> Decided:
     """The same with what each mail draws, and without what another process has drawn for since it was decided.
 
@@ -704,22 +822,33 @@ def within_budgets(
     members = {member.digest_key: member for member in batch}
     mailed = [members[row[0]] for row in decided.outbox]
     rooms = {m.digest_key: left for m, left in zip(mailed, _rooms(mailed, accounts, network, edition), strict=True)}
-    asks = _counted(decided, requests)
+    asks = _counted(decided, posted.requests)
     most = {key: left.asks if left.mails else -1 for key, left in rooms.items()}
     if any(asks[key] > most[key] for key in rooms):
-        decided = _cut_down(decided, most, requests)
-        asks = _counted(decided, requests)
+        decided = _cut_down(decided, most, posted.requests)
+    drawn = _drawn(decided, posted, network.key)
     zone, what = ZoneInfo(network.time_zone), "urgent" if edition.kind == "urgent" else "digest"
-    sizes = Counter(row[0] for row in decided.chosen)
     outbox = []
     for digest, member, message_id, _ in decided.outbox:
         at, account = rooms[digest].not_before, accounts.get(member)
         outbox.append((digest, member, message_id, at))
         if account:
             day = at.astimezone(zone).toordinal()
-            draw = (account.key, network.key, digest, what, at, day, 1, asks[digest], sizes[digest])
-            decided.draws.append(draw)
+            decided.draws.extend(
+                (account.key, key, digest, what, at, day, int(key == network.key), n_asks, n_items)
+                for key, (n_asks, n_items) in drawn[digest].items()
+            )
     return replace(decided, outbox=outbox)
+
+
+def _drawn(decided: Decided, posted: Posted, home: int) -> dict[int, dict[int, tuple[int, int]]]:
+    """For each digest what it takes in each network of which it holds something: (requests, items)."""
+    found: dict[int, dict[int, tuple[int, int]]] = {row[0]: {home: (0, 0)} for row in decided.outbox}
+    for digest, _, _, item, *_ in decided.chosen:
+        key = posted.networks.get(item, home)
+        asks, number = found[digest].get(key, (0, 0))
+        found[digest][key] = (asks + (item in posted.requests), number + 1)
+    return found
 
 
 def requests_among(fitted: Fitted) -> frozenset[int]:
@@ -753,6 +882,7 @@ def _cut_down(decided: Decided, most: Mapping[int, int], requests: frozenset[int
         left_out=[*decided.left_out, *out],
         outbox=[row for row in decided.outbox if places[row[0]]],
         picked=[row for row in decided.picked if places[row[0]]],
+        asking=[row for row in decided.asking if places[row[0]]],
     )
 
 

@@ -21,6 +21,7 @@ SOURCES = {
     "topic": "a topic they follow",
     "learned": "learned from feedback",
     "related": "related to what they said",
+    "network": "another network of theirs",
 }
 
 

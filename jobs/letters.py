@@ -4,7 +4,7 @@ import logging
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import PurePath
@@ -55,6 +55,10 @@ class Letter:
     issue: Issue
     entries: Sequence[Entry]
     obstacle: str = ""
+    asked: bool = False
+    """Whether it asks its reader if they still want the digest."""
+    others: tuple[tuple[str, str], ...] = ()
+    """Of the other networks whose items it holds the name, and the reader's membership there."""
 
 
 class Letters:
@@ -132,6 +136,7 @@ class Letters:
             return []
         with self._services.database.reading() as connection:
             chosen = outbox.chosen_items(connection, [claim.digest_key for claim in claims])
+            asking = outbox.asking(connection, chosen)
             found = {item.key: item for item in self._items(connection, chosen.values())}
             addresses = [claim.address for claim in claims]
             suppressed = suppression.among_addresses(connection, addresses, self._services.secret_key)
@@ -143,6 +148,7 @@ class Letters:
                 still_open[moment] = {key: item for key, item in found.items() if item.is_open(moment)}
             chosen_here = chosen.get(claim.digest_key or 0, [])
             letters.append(self._letter(claim, chosen_here, still_open[moment], claim.address in suppressed))
+        letters = [replace(one, asked=True) if one.claim.digest_key in asking else one for one in letters]
         self._note_dropped(letters, chosen, found)
         return letters
 
@@ -170,8 +176,7 @@ class Letters:
 
     def _items(self, connection: "Connection", chosen: Iterable[list[Chosen]]) -> "Iterable[Item]":
         keys = sorted({one.item_key for digest in chosen for one in digest})
-        for network in {issue.edition.network_key for issue in self._issues.values()} if keys else ():
-            yield from map(self._as_known, items.load(connection, network, keys))
+        yield from map(self._as_known, items.load_any(connection, keys) if keys else ())
 
     def _as_known(self, item: "Item") -> "Item":
         """The same object for an item that is as it was, so that the press need not compare it again for each member."""
@@ -182,21 +187,25 @@ class Letters:
 
     def _letter(self, claim: Claim, chosen: list[Chosen], still_open: "dict[int, Item]", is_suppressed: bool) -> Letter:
         issue = self._issues[claim.edition_key or 0]
-        about = partial(sign_feedback, self._services.secret_key, claim.member_public_id)
+        about = partial(sign_feedback, self._services.secret_key)
         entries = [
-            Entry(still_open[key], match, terms, about(still_open[key].public_id))
-            for key, match, terms in chosen
+            Entry(still_open[key], match, terms, about(membership or claim.member_public_id, still_open[key].public_id))
+            for key, match, terms, membership in chosen
             if key in still_open
         ]
+        here = {one.member_public_id: network_of(one) for one in chosen if one.item_key in still_open}
+        others = tuple((name, key) for key, name in here.items() if name and key != claim.member_public_id)
         obstacle = claim.status if claim.status != "active" else "" if entries else NO_ITEM_LEFT
-        return Letter(claim, issue, entries, SUPPRESSED if is_suppressed and not obstacle else obstacle)
+        obstacle = SUPPRESSED if is_suppressed and not obstacle else obstacle
+        return Letter(claim, issue, entries, obstacle, others=others)
 
     def parcel(self, letter: Letter) -> Parcel | Receipt:
         """The message in its envelope, or why there is none."""
         claim, services = letter.claim, self._services
         language = claim.language or next(iter(claim.languages), "")
         try:
-            recipient = recipient_for(services, claim.member_public_id, claim.address, claim.name, language)
+            who = claim.member_public_id, claim.address, claim.name, language
+            recipient = recipient_for(services, *who, asked=letter.asked, others=letter.others)
             content = letter.issue.press.message(recipient, letter.entries, claim.message_id, claim.dated_at)
         except ValueError as error:
             return _not_composed(claim, error, "refused")
@@ -252,3 +261,8 @@ def _not_composed(claim: Claim, error: Exception, outcome: Outcome) -> Receipt:
 def why_dropped(item: "Item | None") -> str:
     """Why an item that was chosen for a digest is not in its mail."""
     return item.state if item and item.state in {"withdrawn", "closed"} else "over"
+
+
+def network_of(chosen: Chosen) -> str:
+    """The name of the other network that an item comes from; empty for the reader's own."""
+    return next((label for label, source in chosen.terms if source == "network"), "")

@@ -1,6 +1,6 @@
 """The press that prints a network's digests, wired from settings, templates and the store."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from digest.items import URGENT, Topic
@@ -52,7 +52,19 @@ def press_for(
     return DigestPress(mail_environment(), masthead, {topic.key: topic.label for topic in topics}, keys)
 
 
-def recipient_for(services: Services, public_id: str, address: str, name: str, language: str) -> Recipient:
-    """A member as the mail knows them, with links signed for them alone."""
+def recipient_for(
+    services: Services,
+    public_id: str,
+    address: str,
+    name: str,
+    language: str,
+    *,
+    asked: bool = False,
+    others: Sequence[tuple[str, str]] = (),
+) -> Recipient:
+    """A member as the mail knows them, with links signed for them alone; `others` are names of other networks whose items it
+    holds, and their memberships there."""
     key = services.secret_key
-    return Recipient(address, name, language, sign(key, "leave", public_id), sign(key, "preferences", public_id))
+    links = sign(key, "leave", public_id), sign(key, "preferences", public_id)
+    elsewhere = tuple((name, sign(key, "preferences", one), sign(key, "leave", one)) for name, one in others)
+    return Recipient(address, name, language, *links, asked=asked, others=elsewhere)

@@ -40,7 +40,7 @@ DROPPED = {
     "closed": "closed before it was sent",
     "over": "over before it was sent",
 }
-SOURCES = {"stated": "said", "topic": "follows", "learned": "learned", "related": "related"}
+SOURCES = {"stated": "said", "topic": "follows", "learned": "learned", "related": "related", "network": "in"}
 
 
 def record_of(services: "Services", network: "Network", member_key: int, slot: str) -> "Record":

@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from digest.composition import Edition as Fitted
-from digest.composition import decided as decide_all
 from digest.decision import Decision, Reach
 from digest.slots import week_of
+from jobs.combined import Company, company_of, explain_guests
 from jobs.edition import (
     Found,
     Gathered,
+    Guests,
     Part,
+    decide_whole,
     edition_settings,
     fit_edition,
     gather_edition,
@@ -72,11 +74,12 @@ def rehearsed(
     with services.database.reading() as connection:
         reach = reach_of(connection, settings, fitted, at)
         size = editions.audience_size(connection, network.key)
+    company = company_of(services, network, edition, len(fitted.items))
     batches: list[list[PlannedDigest]] = []
     with watch(size) as advance:
         everybody = _watched(services, network, batches, advance)
-        gathered = gather_edition(services, network, edition, fitted, reach, everybody)
-    decision, short = decide_all(fitted, gathered.pool, reach)
+        gathered = gather_edition(services, network, edition, fitted, reach, everybody, company)
+    decision, short = decide_whole(fitted, gathered, reach, company)
     found = Found(0, Part(gathered.member_keys, decision), gathered.wants)
     batches = [[only]] if only else batches
     return Rehearsal(
@@ -86,18 +89,25 @@ def rehearsed(
         gathered=gathered,
         decision=decision,
         batches=batches,
-        decided=[_settled(services, network, edition, fitted, found, batch) for batch in batches],
-        shortfalls=[stored_shortfall(fitted, gathered, one) for one in short],
+        decided=[_settled(services, network, edition, fitted, found, batch, company) for batch in batches],
+        shortfalls=[stored_shortfall(fitted, gathered, one) for one in short if one.item < len(fitted.items)],
     )
 
 
 def _settled(
-    services: Services, network: Network, edition: Edition, fitted: Fitted, found: Found, batch: list[PlannedDigest]
+    services: Services,
+    network: Network,
+    edition: Edition,
+    fitted: Fitted,
+    found: Found,
+    batch: list[PlannedDigest],
+    company: Company,
 ) -> Decided:
     with services.database.reading() as connection:
         part = found.of(connection, batch)
         voices = listen(connection, batch[0].member_key, batch[-1].member_key, edition.as_of)
-    return settled(fitted, network, edition, batch, part, voices)
+        guests = Guests(company.present(connection, batch), company.whole(fitted).items, explain_guests)
+    return settled(fitted, network, edition, batch, part, voices, guests)
 
 
 def _watched(

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 WORDS = {
     "paused": "paused by the member",
     "cadence": "not due yet by the member's own cadence",
+    "quiet": "long silent: sent less often",
     "empty_profile": "no stated interest and no chosen topic",
     "nothing_fits": "nothing fits well enough",
     "nothing_allowed": "what fits is muted, not for them, or was sent before",
+    "combined": "in the mail of another network of theirs",
     "not_urgent": "takes no urgent mail any more",
     "over_budget": "what fits goes beyond their budget, or went to enough others",
     "changed_meanwhile": "came back while the edition was decided",
@@ -232,11 +234,13 @@ def _claimed(services: "Services", network: "Network", slot: str, owner: str) ->
 
 def _compose(services: "Services", network: "Network", edition: "Edition", owner: str, progress: Any) -> None:
     """Decide what is still planned, and let the senders have it; an edition released before a crash stays so."""
+    from jobs.combined import company_of, explain_guests
     from jobs.edition import compose_edition
 
     if edition.state == "opened":
+        company = company_of(services, network, edition)
         with _bar(progress, services, edition) as advance:
-            compose_edition(services, network, edition, owner, advance)
+            compose_edition(services, network, edition, owner, advance, company, explain_guests)
         _move(services, edition, owner, "opened", "composed")
     if edition.state != "released":
         _move(services, edition, owner, "composed", "released")

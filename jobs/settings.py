@@ -220,6 +220,12 @@ class DigestSettings(Section):
     near_match: float = Field(
         10, ge=0, le=100, description="Points of match it has gained in the order at its deadline."
     )
+    quiet_after: int = Field(
+        8, ge=0, description="Digests without a sign of life after which they come half as often, and so on; 0: never."
+    )
+    quiet_most_weeks: int = Field(
+        8, ge=1, description="Weeks between two digests of a member who stays silent, at most."
+    )
     shard: int = Field(10_000, ge=1, description="Members composed in one transaction.")
 
 

@@ -216,7 +216,7 @@ class Simulation:
             about = partial(sign_feedback, self._services.secret_key, claim.member_public_id)
             entries = [
                 Entry(known[key], match, terms, about(known[key].public_id))
-                for key, match, terms in chosen[claim.digest_key or 0]
+                for key, match, terms, _ in chosen[claim.digest_key or 0]
             ]
             self._printed.append(len(self._press.message(recipient, entries, claim.message_id, claim.dated_at)))
 

@@ -13,8 +13,11 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Text,
     and_,
     bindparam,
+    case,
+    cast,
     delete,
     exists,
     func,
@@ -30,6 +33,7 @@ from store import tables, version
 from store.budgets import DRAW, GIVEN_BACK, NewDraw, draw, open_accounts
 from store.database import StoreError, insert_rows
 from store.identifiers import new_public_id
+from store.types import UtcDateTime
 
 EDITION = tables.Edition.__table__  # type: ignore[attr-defined]
 MODEL = tables.EditionModel.__table__  # type: ignore[attr-defined]
@@ -41,6 +45,8 @@ PICKED = tables.PickedItem.__table__  # type: ignore[attr-defined]
 DECISION = tables.EditionDecision.__table__  # type: ignore[attr-defined]
 SHORTFALL = tables.Shortfall.__table__  # type: ignore[attr-defined]
 ITEM = tables.Item.__table__  # type: ignore[attr-defined]
+SPACE = tables.EditionSpace.__table__  # type: ignore[attr-defined]
+NETWORK = tables.Network.__table__  # type: ignore[attr-defined]
 OUTBOX = tables.Outbox.__table__  # type: ignore[attr-defined]
 MEMBER = tables.Member.__table__  # type: ignore[attr-defined]
 FEEDBACK = tables.Feedback.__table__  # type: ignore[attr-defined]
@@ -135,6 +141,14 @@ class PlannedDigest:
     last_due_at: datetime | None
     """When the last digest of a weekly edition was due; each claims the next from this value."""
     last_digest_at: datetime | None
+    unanswered: int = 0
+    """Digests since the last sign of life."""
+    heard_at: datetime | None = None
+    """When that was; known of who has had a digest since."""
+    home: str = ""
+    """The name of the network in whose mail theirs come; empty where it is this one's."""
+    others: tuple[tuple[int, int], ...] = ()
+    """(network key, member key) of their memberships whose items come in this network's mail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +171,8 @@ class Decided:
     """(digest_key, item_key, team) of the digests that two matchers picked; see `digest.interleaving`"""
     draws: list[NewDraw] = field(default_factory=list)
     """What the mails take from their readers' accounts; see there."""
+    asking: list[tuple[int, int]] = field(default_factory=list)
+    """(digest_key, member_key) of the digests that ask whether they are still wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -448,8 +464,7 @@ def planned(connection: Connection, edition_key: int, limit: int, after: int = 0
     rows: list[tuple[Any, ...]] = [tuple(row) for row in connection.execute(query)]
     if not rows:
         return []
-    last = _last_digests(connection, rows[0][1], rows[-1][1])
-    return [PlannedDigest(*(*row, last.get(row[1]))) for row in rows]
+    return _with_history(connection, rows)
 
 
 def audience(
@@ -464,8 +479,108 @@ def audience(
     else:
         query = query.where(MEMBER.c.id > after, MEMBER.c.status.in_(AUDIENCE_STATUSES))
     rows: list[tuple[Any, ...]] = [tuple(row) for row in connection.execute(query)]
-    last = _last_digests(connection, rows[0][1], rows[-1][1]) if rows else {}
-    return [PlannedDigest(*(*row, last.get(row[1]))) for row in rows]
+    return _with_history(connection, rows) if rows else []
+
+
+def _with_history(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> list[PlannedDigest]:
+    first, last = rows[0][1], rows[-1][1]
+    at, silence = _last_digests(connection, first, last), _silence(connection, first, last)
+    elsewhere = _elsewhere(connection, first, last)
+    found = []
+    for row in rows:
+        unanswered, newest, heard_at = silence.get(row[1], (0, None, None))
+        history = at.get(row[1], newest), unanswered, heard_at
+        found.append(PlannedDigest(*(*row, *history, *elsewhere.get(row[1], ("", ())))))
+    return found
+
+
+def _elsewhere(connection: Connection, first_member: int, last_member: int) -> dict[int, tuple[str, tuple[Any, ...]]]:
+    """By member key the name of another network that is their home, or their memberships that join this one."""
+    other = MEMBER.alias()
+    query = (
+        select(MEMBER.c.id, MEMBER.c.joined_at, other.c.joined_at, other.c.id, other.c.network_id, NETWORK.c.name)
+        .join_from(MEMBER, other, and_(other.c.address_key == MEMBER.c.address_key, other.c.id != MEMBER.c.id))
+        .join(NETWORK, NETWORK.c.id == other.c.network_id)
+        .where(MEMBER.c.id.between(first_member, last_member), _combines(MEMBER), _combines(other))
+        .order_by(MEMBER.c.id, other.c.joined_at, other.c.id)
+    )
+    found: dict[int, tuple[str, tuple[Any, ...]]] = {}
+    for key, mine, theirs, member, network, name in connection.execute(query):
+        home, others = found.get(key, ("", ()))
+        if (theirs, member) < (mine, key):
+            found[key] = (home or name, ())
+        elif not home:
+            found[key] = ("", (*others, (network, member)))
+    return found
+
+
+def _combines(member: Any) -> ColumnElement[bool]:
+    """Somebody who gets digests and wants them in one mail."""
+    interested = or_(member.c.stated != "", cast(member.c.chosen, Text) != "")
+    return and_(member.c.status == "active", member.c.combine, member.c.cadence != "none", interested)
+
+
+def guest_networks(connection: Connection, network_key: int) -> list[int]:
+    """Keys of the networks that members of this one are in as well, where they want both in one mail."""
+    other = MEMBER.alias()
+    query = (
+        select(other.c.network_id)
+        .join_from(MEMBER, other, and_(other.c.address_key == MEMBER.c.address_key, other.c.id != MEMBER.c.id))
+        .where(MEMBER.c.network_id == network_key, _combines(MEMBER), _combines(other))
+        .distinct()
+        .order_by(other.c.network_id)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def members_of(connection: Connection, keys: Sequence[int]) -> list[PlannedDigest]:
+    """These members, by key, as composing sees them; their `digest_key` is their member key."""
+    rows: list[tuple[Any, ...]] = []
+    for start in range(0, len(keys), 5_000):
+        query = select(MEMBER.c.id, MEMBER.c.id, MEMBER.c.public_id, *(MEMBER.c[name] for name in _OF_MEMBER))
+        part = connection.execute(query.where(MEMBER.c.id.in_(keys[start : start + 5_000])).order_by(MEMBER.c.id))
+        rows += [tuple(row) for row in part]
+    return [PlannedDigest(*(*row, None)) for row in rows]
+
+
+def save_space(connection: Connection, edition_key: int, network_key: int, model: bytes) -> None:
+    """Keep another network's vectors with an edition; what is kept already stays."""
+    if load_space(connection, edition_key, network_key) is None:
+        values = {"edition_id": edition_key, "network_id": network_key, "model": model}
+        connection.execute(insert(SPACE).values(**values, sha256=sha256(model).hexdigest()))
+
+
+def load_space(connection: Connection, edition_key: int, network_key: int) -> bytes | None:
+    """Another network's vectors, or None for none. Raises StoreError when they were damaged."""
+    this = SPACE.c.edition_id == edition_key, SPACE.c.network_id == network_key
+    row = connection.execute(select(SPACE.c.model, SPACE.c.sha256).where(*this)).first()
+    if row is None:
+        return None
+    if sha256(row.model).hexdigest() != row.sha256:
+        raise StoreError(f"a stored model of edition {edition_key} does not match its checksum; put a backup back")
+    return bytes(row.model)
+
+
+def _silence(connection: Connection, first_member: int, last_member: int) -> dict[int, tuple[int, datetime, datetime]]:
+    """By member key the digests since they were last heard of, when the newest was, and when they were heard of."""
+    said = (
+        select(FEEDBACK.c.member_id, func.max(FEEDBACK.c.at).label("at"))
+        .where(FEEDBACK.c.member_id.between(first_member, last_member))
+        .group_by(FEEDBACK.c.member_id)
+        .subquery()
+    )
+    seen = func.coalesce(MEMBER.c.seen_at, MEMBER.c.joined_at)
+    heard = case((said.c.at > seen, said.c.at), else_=seen)
+    query = (
+        select(DIGEST.c.member_id, func.count(), func.max(EDITION.c.as_of), func.max(heard, type_=UtcDateTime))
+        .join_from(DIGEST, EDITION, EDITION.c.id == DIGEST.c.edition_id)
+        .join(MEMBER, MEMBER.c.id == DIGEST.c.member_id)
+        .join(said, said.c.member_id == DIGEST.c.member_id, isouter=True)
+        .where(DIGEST.c.member_id.between(first_member, last_member), DIGEST.c.state == "composed")
+        .where(EDITION.c.kind == "weekly", EDITION.c.as_of > heard)
+        .group_by(DIGEST.c.member_id)
+    )
+    return {row[0]: (row[1], row[2], row[3]) for row in connection.execute(query)}
 
 
 def matched_audience(connection: Connection, edition_key: int, after: int, limit: int) -> list[PlannedDigest]:
@@ -546,6 +661,9 @@ def write(connection: Connection, edition: Edition, decided: Decided, now: datet
         for digest, member, message_id, not_before in decided.outbox
     ]
     insert_rows(connection, OUTBOX, given + fixed, outbox)
+    for digest, member in decided.asking:
+        connection.execute(update(DIGEST).where(DIGEST.c.id == digest).values(notice="still_there"))
+        connection.execute(update(MEMBER).where(MEMBER.c.id == member).values(asked_at=now))
     draw(connection, decided.draws)
 
 

@@ -87,6 +87,12 @@ def load(connection: Connection, network_key: int, keys: Sequence[int] | None = 
     return [found[key] for key in keys if key in found]
 
 
+def load_any(connection: Connection, keys: Sequence[int]) -> list[Item]:
+    """The items with these keys, of whatever network."""
+    query = select(TABLE.c.id, *(TABLE.c[name] for name in COLUMNS))
+    return [item for part in _parts(keys) for item in _read(connection, query.where(TABLE.c.id.in_(part)))]
+
+
 def open_items(connection: Connection, network_key: int, now: datetime, published_after: datetime) -> list[Item]:
     """Items that may be sent at `now` (see `Item.is_open`) and were published after `published_after`, by key."""
     dates = (TABLE.c.published_at > published_after, TABLE.c.published_at <= now)

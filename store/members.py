@@ -87,6 +87,11 @@ def find_by_public_id(connection: Connection, public_id: str) -> StoredMember | 
     return _first(connection, select(TABLE).where(TABLE.c.public_id == public_id))
 
 
+def seen(connection: Connection, key: int, now: datetime) -> None:
+    """They did something on a page of ours."""
+    connection.execute(update(TABLE).where(TABLE.c.id == key).values(seen_at=now))
+
+
 def networks_of(connection: Connection, address_key: str) -> int:
     """In how many networks somebody with this address is active or paused."""
     here = TABLE.c.address_key == address_key, TABLE.c.status.in_(("active", "paused"))
@@ -221,7 +226,7 @@ def erase(connection: Connection, key: int, now: datetime, secret: bytes, basis:
     if row is None:
         return False
     gone = {**DEFAULTS, "status": "erased", "address": "", "address_key": erased_key(row.address_key, secret)}
-    dates = {"left_at": row.left_at or now, "updated_at": now}
+    dates = {"left_at": row.left_at or now, "updated_at": now, "seen_at": None, "asked_at": None}
     connection.execute(update(TABLE).where(TABLE.c.id == key).values(**gone, **dates))
     connection.execute(update(CONSENT).where(CONSENT.c.member_id == key).values(wording=""))
     connection.execute(update(DIGEST_ITEM).where(DIGEST_ITEM.c.member_id == key).values(reason=[]))

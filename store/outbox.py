@@ -35,6 +35,7 @@ OUTBOX = tables.Outbox.__table__  # type: ignore[attr-defined]
 DELIVERY = tables.Delivery.__table__  # type: ignore[attr-defined]
 MEMBER = tables.Member.__table__  # type: ignore[attr-defined]
 EDITION = tables.Edition.__table__  # type: ignore[attr-defined]
+DIGEST = tables.Digest.__table__  # type: ignore[attr-defined]
 DIGEST_ITEM = tables.DigestItem.__table__  # type: ignore[attr-defined]
 
 State = Literal["handed_over", "deferred", "refused", "uncertain", "cancelled"]
@@ -108,6 +109,8 @@ class Chosen(NamedTuple):
     item_key: int
     match: float
     terms: tuple[tuple[str, str], ...]
+    member_public_id: str = ""
+    """The membership through which it came: of the item's own network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +233,7 @@ def _claims(connection: Connection, keys: Sequence[int]) -> list[Claim]:
 
 
 def chosen_items(connection: Connection, digest_keys: Iterable[int | None]) -> dict[int, list[Chosen]]:
-    """For each digest the items chosen for it, best first."""
+    """For each digest the items chosen for it, best first, without those of another network that its reader has left."""
     query = (
         select(
             DIGEST_ITEM.c.digest_id,
@@ -238,16 +241,26 @@ def chosen_items(connection: Connection, digest_keys: Iterable[int | None]) -> d
             DIGEST_ITEM.c.match,
             DIGEST_ITEM.c.reason,
             DIGEST_ITEM.c.note,
+            MEMBER.c.public_id,
         )
+        .join_from(DIGEST_ITEM, MEMBER, MEMBER.c.id == DIGEST_ITEM.c.member_id)
+        .join(DIGEST, DIGEST.c.id == DIGEST_ITEM.c.digest_id)
+        .where(or_(DIGEST.c.member_id == MEMBER.c.id, MEMBER.c.status == "active"))
         .where(DIGEST_ITEM.c.digest_id.in_([key for key in digest_keys if key is not None]))
         .order_by(DIGEST_ITEM.c.digest_id, DIGEST_ITEM.c.rank)
     )
     found: dict[int, list[Chosen]] = {}
-    for digest_key, item_key, match, reason, note in connection.execute(query):
+    for digest_key, item_key, match, reason, note, public_id in connection.execute(query):
         terms = tuple((label, source) for label, _weight, source in reason)
         terms = (("", note), *terms) if note else terms
-        found.setdefault(digest_key, []).append(Chosen(item_key, match, terms))
+        found.setdefault(digest_key, []).append(Chosen(item_key, match, terms, public_id))
     return found
+
+
+def asking(connection: Connection, digest_keys: Iterable[int]) -> set[int]:
+    """Of these digests those that ask their reader whether they still want it."""
+    these = DIGEST.c.id.in_(list(digest_keys)), DIGEST.c.notice == "still_there"
+    return set(connection.execute(select(DIGEST.c.id).where(*these)).scalars())
 
 
 _KEYS = OUTBOX.c.id.in_(bindparam("keys", expanding=True))

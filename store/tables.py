@@ -167,8 +167,10 @@ class Member(SQLModel, table=True):
     asks_per_month: int | None = None
     combine: bool = Field(default=True, sa_column=Column(Boolean, nullable=False, server_default=true()))
     bridging: bool = Field(default=True, sa_column=Column(Boolean, nullable=False, server_default=true()))
+    seen_at: datetime | None = _time()
+    """When they last did something on a page of ours, feedback aside, which has its own table."""
     asked_at: datetime | None = _time()
-    """When somebody long silent was asked whether they still want the digest; empty once they gave a sign of life."""
+    """When somebody long silent was asked whether they still want the digest."""
     joined_at: datetime = _time(nullable=False)
     left_at: datetime | None = _time()
     last_due_at: datetime | None = _time()
@@ -274,6 +276,17 @@ class EditionModel(SQLModel, table=True):
     model: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+class EditionSpace(SQLModel, table=True):
+    """The fitted vector space of another network whose items are in an edition's combined mails."""
+
+    __tablename__: ClassVar[Any] = "edition_space"
+
+    edition_id: int = _to("edition", primary_key=True)
+    network_id: int = _to("network", primary_key=True)
+    sha256: str
+    model: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class EditionDecision(SQLModel, table=True):
     """What an edition decided for the members from `first_member` on, until all of it is written down as digests."""
 
@@ -364,6 +377,8 @@ class Digest(SQLModel, table=True):
     below_threshold: int = 0
     """How many open items that the member may receive had some match, but under the threshold."""
     threshold: float | None = None
+    notice: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    """still_there: asks whether they still want it, at the top of the mail."""
 
 
 class DigestItem(SQLModel, table=True):

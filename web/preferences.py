@@ -118,6 +118,7 @@ def _save(context: WebContext, found: Found, wishes: form.Wishes) -> bool:
     """False for somebody who left in the meantime: a form that lay open brings nobody back."""
     several = any(name.startswith("overall_") for name in found.options.budget)
     with context.database.writing() as connection:
+        members.seen(connection, found.member.key, context.now())
         if several and found.member.member.status not in GONE:
             budgets.wish(connection, found.member.address_key, wishes.overall)
         return members.change(
@@ -135,6 +136,7 @@ def _save(context: WebContext, found: Found, wishes: form.Wishes) -> bool:
 def _rejoin(context: WebContext, found: Found) -> bool:
     wording = f"Send me the digest of {found.network.name} again"
     with context.database.writing() as connection:
+        members.seen(connection, found.member.key, context.now())
         return members.rejoin(connection, found.member.key, context.now(), PAGE, wording, context.secret_key)
 
 

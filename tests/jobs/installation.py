@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from delivery.sink import running
 from jobs.cli import main
-from profiles.member import Profile
+from profiles.member import Preferences, Profile
 from store.database import Database
 from store.tables import metadata
 from tests.builders import NOW, a_member, stored_item, stored_member, stored_network, stored_topic
@@ -94,7 +94,8 @@ class Installation:
             for name, (title, body, topics) in ITEMS.items() if filled else ():
                 stored_item(connection, key, title=title, body=body, topics=topics, external_id=name, kind="resource")
             for address, profile in MEMBERS.items():
-                stored_member(connection, key, a_member(address=address, profile=profile))
+                apart = Preferences(combine=False)  # each of the networks mails them by itself
+                stored_member(connection, key, a_member(address=address, profile=profile, preferences=apart))
         return key
 
     def join(self, address: str, profile: Profile, **changes: Any) -> None:
