@@ -27,6 +27,7 @@ COMMANDS = {
     "compare": ("jobs.compare", "compare", "Show which of two matchers members like better."),
     "status": ("jobs.status", "status", "Show editions, their counts and the outbox."),
     "dkim": ("jobs.dkim", "dkim", "Make, show and check the keys that sign the mails."),
+    "purge": ("jobs.purge", "purge", "Take away what old editions no longer need."),
     "doctor": ("jobs.doctor", "doctor", "Check configuration, database, templates and mail server; say what to do."),
     "simulate": ("jobs.simulate", "simulate", "Run a year of a made-up network in minutes, policy beside policy."),
     "evaluate": ("jobs.evaluate", "evaluate", "Measure matching and selection on a labelled corpus."),
