@@ -1,4 +1,5 @@
-"""`germane receive`: a mail to leave+TOKEN@ takes its member out. It answers nobody, so it can start no loop."""
+"""`germane receive`: a mail to leave+TOKEN@ takes its member out, a bounce is dealt with. It answers nobody, so it can start no
+loop."""
 
 import re
 import sys
@@ -14,6 +15,7 @@ import click
 from profiles import links
 
 if TYPE_CHECKING:
+    from jobs.services import Services
     from store.database import Database
 
 MAX_OCTETS = 1_000_000
@@ -33,10 +35,11 @@ ANYWHERE = re.compile(r"(?<![a-z0-9])[a-z2-7]{42}(?![a-z0-9])")
               help="The address the mail was sent to (default: ORIGINAL_RECIPIENT, which Postfix sets).")  # fmt: skip
 @click.pass_obj
 def receive(config: Path | None, recipient: str | None) -> None:
-    """Take one mail from standard input; one with a valid token to leave takes that member out of their network.
+    """Take one mail from standard input; one with a valid token to leave takes that member out of their network, and a bounce
+    or complaint is dealt with as by `germane bounces ingest`.
 
-    Made for an alias or pipe of the mail server for leave+TOKEN@your-domain. Exit code 0: dealt with, whatever the mail
-    was; 75: try again later.
+    Made for an alias or pipe of the mail server for leave+TOKEN@ and b+TOKEN@your-domain. Exit code 0: dealt with, whatever
+    the mail was; 75: try again later.
 
     Example: germane receive --recipient "$ORIGINAL_RECIPIENT" < mail.eml
     """
@@ -44,21 +47,39 @@ def receive(config: Path | None, recipient: str | None) -> None:
     from jobs.settings import SettingsError
     from store.database import StoreError
 
-    message = read_message(sys.stdin.buffer)
+    raw = read_all(sys.stdin.buffer)
     try:
         services = open_services(config)
-        outcome = obey(message, recipient or "", services.database, services.secret_key, services.now())
+        outcome = obey(read_message(raw), recipient or "", services.database, services.secret_key, services.now())
+        if outcome.startswith("ignored"):
+            outcome = _bounced(services, raw, recipient or "") or outcome
     except (SettingsError, StoreError) as error:
         click.echo(f"receive: kept for later: {error}", err=True)
         sys.exit(TEMPORARY_FAILURE)
     click.echo(f"receive: {outcome}", err=True)
 
 
-def read_message(stream: BinaryIO) -> Message:
-    """The headers of the mail on `stream`, which is read to its end whatever its size."""
+def _bounced(services: "Services", raw: bytes, recipient: str) -> str:
+    """What a bounce or a complaint came to; "" for any other mail, of which nothing is kept."""
+    from delivery.bounces import classify
+    from jobs import incoming
+
+    if classify(raw).kind not in {"bounce", "complaint"}:
+        return ""
+    incoming.take_in(services, raw, recipient, "pipe")
+    return "; ".join(incoming.work_off(services)) or "known already"
+
+
+def read_all(stream: BinaryIO) -> bytes:
+    """The beginning of the mail on `stream`, which is read to its end whatever its size."""
     raw = stream.read(MAX_OCTETS)
     while stream.read(MAX_OCTETS):
         pass
+    return raw
+
+
+def read_message(raw: bytes) -> Message:
+    """The headers of a mail."""
     head = re.split(rb"\r?\n\r?\n", raw, maxsplit=1)[0]
     return message_from_bytes(head, policy=policy.compat32)
 

@@ -310,6 +310,12 @@ def test_sources_are_a_maildir_an_mbox_a_file_and_standard_input(installation: I
     assert (wrong.exit_code, "neither a Maildir" in wrong.stderr) == (1, True)
 
 
+def test_a_bounce_through_the_pipe_of_the_mail_server_counts(installation: Installation) -> None:
+    week = Week(installation)
+    result = germane("receive", "--recipient", week.path, input=report(fields(ANN, "failed", "5.1.1")))
+    assert (result.exit_code, "1 in a row" in result.stderr, ledger(installation, week.key)) == (0, True, "bounced")
+
+
 def test_f19_a_poison_mail_is_set_aside_after_its_tries_and_the_others_go_through(
     installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

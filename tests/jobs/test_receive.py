@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.receive import MAX_OCTETS, find_token, obey, read_message, why_ignored
+from jobs.receive import MAX_OCTETS, find_token, obey, read_all, read_message, why_ignored
 from profiles.links import sign
 from store import members
 from tests.builders import NOW, stored_member, stored_network
@@ -24,7 +24,7 @@ def a_mail(**headers):
         name.replace("_", "-"): value for name, value in headers.items()
     }
     text = "".join(f"{name}: {value}\r\n" for name, value in fields.items() if value is not None)
-    return read_message(io.BytesIO(f"{text}\r\nPlease take me out.\r\n".encode()))
+    return read_message(f"{text}\r\nPlease take me out.\r\n".encode())
 
 
 @pytest.fixture
@@ -123,17 +123,17 @@ def test_our_own_digest_sent_back_takes_nobody_out():
     digest["To"] = LEAVE
     digest["List-Unsubscribe"] = f"<https://example.org/leave/{TOKEN}>, <mailto:{LEAVE}>"
     digest["Auto-Submitted"] = "auto-generated"
-    assert why_ignored(read_message(io.BytesIO(bytes(digest)))) == "mail of a list"
+    assert why_ignored(read_message(bytes(digest))) == "mail of a list"
 
 
 @pytest.mark.parametrize("raw", [b"", b"\r\n\r\n", b"\xff\xfe\x00", b"To", b": x\r\n", b"To: =?utf-8?q?=zz?=\r\n\r\n"])
 def test_what_is_no_mail_is_ignored(sqlite_database, raw):
-    assert obey(read_message(io.BytesIO(raw)), "", sqlite_database, KEY, NOW).startswith("ignored: ")
+    assert obey(read_message(raw), "", sqlite_database, KEY, NOW).startswith("ignored: ")
 
 
 def test_a_huge_mail_is_read_to_its_end_and_only_its_head_is_kept():
     stream = io.BytesIO(f"To: {LEAVE}\r\n\r\n".encode() + b"x" * (3 * MAX_OCTETS))
-    assert find_token(read_message(stream), "", KEY) == ADA
+    assert find_token(read_message(read_all(stream)), "", KEY) == ADA
     assert stream.read() == b""
 
 
