@@ -13,6 +13,7 @@ COMMANDS = {
     "serve": ("jobs.serve", "serve", "Run the pages and the schedule in one process."),
     "run": ("jobs.run", "run", "Run the weekly edition: compose it, then send it."),
     "send": ("jobs.send", "send", "Send what is due in the outbox."),
+    "outbox": ("jobs.outbox", "outbox", "Show, retry, cancel and settle messages; let paused routes go again."),
     "receive": ("jobs.receive", "receive", "Take one mail from standard input and do what it asks (leaving)."),
     "networks": ("jobs.networks", "networks", "Add, list and change networks."),
     "members": ("jobs.members", "members", "Import, add, show, list, export and remove members."),
