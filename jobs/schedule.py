@@ -85,6 +85,7 @@ class Ticker:
         with self._composing:
             for network, added_at in self._guarded("list the networks", self._networks) or ():
                 if not self.stopping.is_set():
+                    self._guarded(f"run the urgent items of {network.slug}", self._urgent, network)
                     self._guarded(f"run the edition of {network.slug}", self._edition, network, added_at)
 
     def outbox(self) -> None:
@@ -104,6 +105,12 @@ class Ticker:
         with self.services.database.reading() as connection:
             added_at = networks.added_at(connection)
             return [(network, added_at[network.key]) for network in networks.every(connection)]
+
+    def _urgent(self, network: "Network") -> None:
+        """What was approved, and not composed because the process that approved it ended."""
+        from jobs.urgent import run_approved
+
+        run_approved(self.services, network, send=False)
 
     def _edition(self, network: "Network", added_at: datetime) -> None:
         from store import editions

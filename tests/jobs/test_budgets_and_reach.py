@@ -1,6 +1,8 @@
 """Budgets and reach in editions as they are run: what was decided, recorded and told."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -277,3 +279,34 @@ def test_the_same_in_gives_the_same_out(sqlite_database: Database) -> None:
     rows = sorted(row[3] for decided in one.decided for row in decided.chosen)
     with sqlite_database.reading() as connection:
         assert sorted(connection.execute(select(editions.DIGEST_ITEM.c.item_id)).scalars()) == rows
+
+
+def test_two_editions_decided_at_the_same_moment_stay_within_one_budget(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have decided before either writes: each alone would be within the budget over all networks."""
+    communities = [Community(database, slug) for slug in ("breathe-well", "heart-help")]
+    for community in communities:
+        for name in ("ann", "bob", "cai"):
+            community.join(name, combine=False)
+        for n in range(3):
+            community.post(f"ask{n}", title=f"Request {n} on discharge after stroke")
+    both = Barrier(2, timeout=60)
+    decide = composing._decide_once
+
+    def together(*arguments: Any) -> Any:
+        found = decide(*arguments)
+        both.wait()
+        return found
+
+    monkeypatch.setattr(composing, "_decide_once", together)
+    limits = {"overall_asks_per_month": 4, "most_asks_per_month": 4, "asks_per_month": 3}
+    with ThreadPoolExecutor(2) as threads:
+        runs = [threads.submit(community.compose, budget=limits) for community in communities]
+        reports = [run.result() for run in runs]
+    with database.reading() as connection:
+        query = select(budgets.DRAW.c.account_id, func.sum(budgets.DRAW.c.asks)).group_by(budgets.DRAW.c.account_id)
+        asked = sorted(row[1] for row in connection.execute(query))
+    assert asked == [4, 4, 4]
+    assert sum(report.digests for report in reports) == 6
+    assert sum(len(found) for community in communities for found in community.got().values()) == 12

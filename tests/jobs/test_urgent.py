@@ -122,6 +122,22 @@ def test_one_that_was_approved_before_a_crash_is_sent_by_the_next_run(network: I
     assert [report["slot"] for report in printed("run")] == ["2026-W47"]
 
 
+def test_the_schedule_composes_what_was_approved_and_left(network: Installation) -> None:
+    from jobs.schedule import Ticker
+    from jobs.send import send_due
+    from jobs.services import open_services
+
+    item = post()
+    with network.database.writing() as connection:
+        found = items.find(connection, network.network_key, item)
+        assert found
+        items.approve(connection, found.key, 1, network.now)
+    ticker = Ticker(open_services(), lambda *_, **__: None, send_due)
+    ticker.editions()
+    ticker.outbox()
+    assert network.mailed == ["una@example.org"]
+
+
 def test_without_a_poster_or_a_title_nothing_is_posted(network: Installation) -> None:
     for options in (("--title", "Help"), ("--by", "helen@example.org")):
         result = germane("items", "post", "--urgent", *options)
