@@ -31,6 +31,14 @@ def village(database: Database, server: Misbehaving, tmp_path: Path) -> Town:
 
 
 @pytest.fixture
+def hamlet(database: Database, server: Misbehaving, tmp_path: Path) -> Town:
+    """Six members whose messages are in the outbox, on each kind of database."""
+    town = Town(database, server, tmp_path, members=6)
+    town.compose()
+    return town
+
+
+@pytest.fixture
 def small_town(sqlite_database: Database, server: Misbehaving, tmp_path: Path) -> Town:
     """40 members, on SQLite."""
     return Town(sqlite_database, server, tmp_path, members=40)

@@ -76,6 +76,11 @@ class Misbehaving(Sink):
                 return fault
         return None
 
+    @property
+    def misbehaved(self) -> bool:
+        """Whether any fault came to pass."""
+        return bool(self._done)
+
     def recipients(self) -> list[str]:
         return [recipient for message in self.accepted for recipient in message.recipients]
 

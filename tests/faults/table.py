@@ -1,6 +1,6 @@
 """The table of faults survived, printed at the end of a run of the tests.
 
-A test says with `@pytest.mark.fault(WHAT, WHERE)` what it breaks; braces in WHERE name its parameters. What it came to
+A test says with `@pytest.mark.fault(WHAT, WHERE)` what it breaks; braces in either name its parameters. What it came to
 travels with its report, so that the table is whole when several processes (pytest-xdist) run the tests.
 """
 
@@ -40,7 +40,9 @@ def note(item: pytest.Item) -> None:
     for marker in item.iter_markers("fault"):
         what, where = marker.args
         parameters: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
-        item.user_properties.append(("fault", (what, where.format(**parameters), _database(item, parameters))))
+        item.user_properties.append(
+            ("fault", (what.format(**parameters), where.format(**parameters), _database(item, parameters)))
+        )
 
 
 def _database(item: pytest.Item, parameters: dict[str, Any]) -> str:

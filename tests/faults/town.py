@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from profiles.member import Profile
 from store import editions, items, members
 from store.database import Database
 from store.editions import Counts
-from tests.builders import stored_item, stored_member, stored_network
+from tests.builders import stored_digest, stored_edition, stored_item, stored_member, stored_network
 from tests.faults.misbehaving import Misbehaving
 from tests.faults.processes import Germane
 
@@ -39,6 +39,7 @@ class Town:
         """Who left, with the number of messages that were taken for them, or on their way to them, by then."""
         self.members: dict[str, int] = {}
         self.settings: dict[str, object] = {}
+        self._go_on = ("run", "--at", START.isoformat())
         with database.writing() as connection:
             self.key = stored_network(connection, slug="town", threshold=1.0)
             self.items = [self._item(connection, n) for n in range(25)]
@@ -60,9 +61,19 @@ class Town:
         if "clinics" in stated:
             self.due.add(address)
 
+    def compose(self) -> None:
+        """The edition as if it had been run: each member who is due has a message in the outbox, to be sent."""
+        with self.database.writing() as connection:
+            edition = stored_edition(connection, self.key, state="released", as_of=START)
+            for n, address in enumerate(sorted(self.due)):
+                stored_digest(connection, edition, self.members[address], tuple(self.items[n % 5 :: 5][:2]))
+            connection.execute(update(OUTBOX).values(created_at=START, not_before=START))
+        self._go_on = ("send",)
+
     def run(self, *arguments: str, **options: Any) -> Germane:
-        """`germane run` under way; names in capitals are settings, the others options of `Germane`."""
-        return self.start("run", "--at", START.isoformat(), *arguments, **options)
+        """`germane run`, or `send` where the edition was `compose`d, under way; names in capitals are settings, the others
+        options of `Germane`."""
+        return self.start(*self._go_on, *arguments, **options)
 
     def start(self, *arguments: str, **options: Any) -> Germane:
         """Any other command, with the same settings."""
