@@ -117,7 +117,7 @@ class Database:
             )
         if "no such table" in text or "undefinedtable" in type(error.orig).__name__.lower():
             return StoreError("the database has no tables of this version yet; run `germane init`")
-        if "full" in text and "disk" in text:
+        if ("full" in text and "disk" in text) or "no space left" in text:
             return StoreError("the disk that holds the database is full; free some space and run the command again")
         if "not a database" in text or "malformed" in text:
             return StoreError(f"{self} is not a database, or is damaged: check database.url, or put a backup back")
