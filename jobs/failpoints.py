@@ -6,6 +6,7 @@ setting: it weakens no guard, and only ever ends or pauses the process that it w
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 
 POINTS = {
@@ -63,7 +64,8 @@ class Failpoint:
             return
         if self.action == "raise":
             raise FailpointError(point)
-        os.kill(os.getpid(), signal.SIGKILL if self.action == "kill" else signal.SIGSTOP)
+        # To this thread: another one would take its time, and this one would go on until it did.
+        signal.pthread_kill(threading.get_ident(), signal.SIGKILL if self.action == "kill" else signal.SIGSTOP)
 
 
 def armed(text: str) -> Callable[[str], None] | None:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from digest.items import STATES, URGENT, Audience, Item, State
+from store import outbox
 from store.database import insert_rows
 from store.identifiers import new_public_id
 from store.tables import DigestItem as DigestItemRow
@@ -159,7 +160,10 @@ def withdraw(connection: Connection, key: int, now: datetime, reason: str = "") 
     """Nothing that is handed over from now on holds the item. False when it was withdrawn already."""
     statement = update(TABLE).where(TABLE.c.id == key, TABLE.c.state != "withdrawn")
     changes = {"state": "withdrawn", "state_reason": reason, "updated_at": now}
-    return bool(connection.execute(statement.values(**changes)).rowcount)
+    changed = bool(connection.execute(statement.values(**changes)).rowcount)
+    if changed:
+        outbox.take_back(connection, key, now)
+    return changed
 
 
 def post_urgent(
@@ -200,7 +204,10 @@ def close(connection: Connection, key: int, now: datetime, reason: str = "") -> 
     published."""
     statement = update(TABLE).where(TABLE.c.id == key, TABLE.c.state == "published")
     changes = {"state": "closed", "state_reason": reason, "updated_at": now}
-    return bool(connection.execute(statement.values(**changes)).rowcount)
+    changed = bool(connection.execute(statement.values(**changes)).rowcount)
+    if changed:
+        outbox.take_back(connection, key, now)
+    return changed
 
 
 ANSWERED = "enough members offered help"

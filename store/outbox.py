@@ -60,6 +60,8 @@ BEFORE: dict[str, tuple[str, ...]] = {
 
 WAITING = ("planned", "deferred")
 _SETTLED = ("state", "reason", "attempts", "not_before", "dot_sent", "settled_at")
+TAKEN_BACK = "taken back"
+"""The owner of claims that were taken from their owner; nobody renews these."""
 STOPPED = "the process that was sending it stopped before the mail server's reply was written down"
 
 
@@ -382,11 +384,20 @@ def release(connection: Connection, owner: str, now: datetime) -> tuple[int, int
     return _release(connection, and_(*_mine(owner)), now)
 
 
+def take_back(connection: Connection, item_key: int, now: datetime) -> int:
+    """Take the claims of messages that hold an item which must not go out any more, unless their dot is recorded; returns how
+    many. Whoever made such a message cannot have its dot recorded; the next run makes it without the item.
+    """
+    holding = select(DIGEST_ITEM.c.digest_id).where(DIGEST_ITEM.c.item_id == item_key)
+    made = update(OUTBOX).where(OUTBOX.c.state == "claimed", not_(OUTBOX.c.dot_sent), OUTBOX.c.digest_id.in_(holding))
+    return connection.execute(made.values(claimed_by=TAKEN_BACK, lease_until=now)).rowcount
+
+
 def release_stale(connection: Connection, now: datetime, is_dead: Callable[[str], bool]) -> tuple[int, int]:
     """Give up the claims whose lease ran out or whose owner is dead; returns how many became planned and uncertain."""
     owners = connection.execute(select(OUTBOX.c.claimed_by).where(OUTBOX.c.state == "claimed").distinct()).scalars()
     dead = [owner for owner in owners if is_dead(owner)]
-    stale = or_(OUTBOX.c.lease_until < now, OUTBOX.c.claimed_by.in_(dead))
+    stale = or_(OUTBOX.c.lease_until < now, OUTBOX.c.claimed_by == TAKEN_BACK, OUTBOX.c.claimed_by.in_(dead))
     return _release(connection, and_(OUTBOX.c.state == "claimed", stale), now)
 
 

@@ -13,7 +13,7 @@ from tests.faults.disks import SmallDisk, small_disk
 from tests.faults.misbehaving import Misbehaving
 from tests.faults.town import CONNECTIONS, Town
 
-ROOM = range(0, 400, 32)
+ROOM = range(0, 320, 64)
 """Kilobytes that are left on the disk, one run after the other."""
 
 
@@ -57,7 +57,7 @@ def _on_postgres(server: str, template: str, disk: SmallDisk) -> Iterator[Databa
         _execute(server, f"DROP TABLESPACE {name}")
 
 
-@pytest.mark.fault("disk full", "with 0, 32, 64 ... kilobytes left, one run after another")
+@pytest.mark.fault("disk full", "with 0, 64, 128 ... kilobytes left, one run after another")
 @pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_f08_a_full_disk_is_told_and_nothing_is_sent_without_a_record(
     database_on_disk: Database, disk: SmallDisk, server: Misbehaving, tmp_path: Path
