@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.table import Table
 
-from bench import allocation, comparison, importing, message, preview, speed, weekly
+from bench import allocation, comparison, delivery, importing, message, preview, speed, weekly
 
 Row = tuple[str, str, str, bool | None]
 
@@ -85,6 +85,11 @@ def _allocation() -> Iterator[Row]:
     growth = large["cpu_s"] / small["cpu_s"] * small["candidates"] / large["candidates"]
     yield "  a candidate, against a quarter of the size", f"{growth:.2f}", "1.2 (linear)", growth < 1.2
     yield "  memory", f"{large['peak_mb']:,.0f} MB", "6,000 MB", large["peak_mb"] < 6000
+    if delivery.is_possible():
+        sent = delivery.main(6_000, 3)
+        yield "messages of 30 kB to smtp-sink, a second", f"{sent['germane_per_s']:,.0f}", "", None
+        yield "  beside smtp-source in the same run", f"{sent['ratio']:.2f}", "0.5", sent["ratio"] >= 0.5
+        yield "  lost and doubled", f"{sent['lost'] + sent['doubled']:.0f}", "0", not sent["lost"] + sent["doubled"]
 
 
 def main() -> None:

@@ -3,7 +3,9 @@
 What is counted: the sink's messages, the ledger's rows, and for a sample every Message-ID that arrived.
 """
 
+import asyncio
 import contextlib
+import multiprocessing
 import os
 import re
 import shutil
@@ -13,13 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from jobs.dispatch import Dispatch
 from jobs.services import Services
@@ -31,10 +34,11 @@ from store.tables import Delivery, Digest, DigestItem, Edition, Item, Member, Ne
 
 NOW = datetime(2026, 11, 16, 7, 30, tzinfo=UTC)
 OCTETS = 30_000
+_MESSAGE_ID = re.compile(rb"^Message-ID: (<[^>]*>)", re.MULTILINE | re.IGNORECASE)
 ITEMS = 6
 SOURCE_SESSIONS = 10
-CONNECTIONS = 32
-"""At most so many messages are in doubt when the machine fails in the middle: one for each connection."""
+PROCESSES, CONNECTIONS = 2, 32
+"""At most so many messages, 2 x 32, are in doubt when the machine fails in the middle: one for each connection."""
 
 
 def table(row: Any) -> Any:
@@ -118,6 +122,13 @@ def counted(folder: Path) -> int:
     return int(said[-1]) if said else 0
 
 
+def is_possible() -> bool:
+    """Whether Postfix's test programs are installed."""
+    with contextlib.suppress(FileNotFoundError):
+        return bool(_postfix("smtp-sink") and _postfix("smtp-source"))
+    return False
+
+
 def _wait_for(port: int) -> None:
     for _ in range(200):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -141,53 +152,92 @@ def source_seconds(port: int, messages: int, octets: int = OCTETS) -> float:
     return time.perf_counter() - started
 
 
-def germane_seconds(services: Services, messages: int) -> tuple[float, int]:
-    """(seconds, commits) of handing over `messages` of what waits."""
-    import asyncio
-
-    dispatch = Dispatch(services, Scope(), messages, lambda _: None)
+def germane_seconds(database: Database, port: int, messages: int) -> tuple[float, int]:
+    """(seconds, commits) of handing over `messages` of what waits, by as many processes as `germane send` would be started."""
+    database.close()  # no connection may be shared with a child
+    context = multiprocessing.get_context("fork")
+    ready, told = context.Barrier(PROCESSES + 1), context.Queue()
+    url, share = database.engine.url.render_as_string(), -(-messages // PROCESSES)
+    limits = [min(share, messages - n * share) for n in range(PROCESSES)]
+    senders = [context.Process(target=_send, args=(url, port, limit, ready, told)) for limit in limits]
+    for sender in senders:
+        sender.start()
+    ready.wait()
     started = time.perf_counter()
+    commits = sum(told.get() for _ in senders)
+    seconds = time.perf_counter() - started
+    for sender in senders:
+        sender.join()
+    return seconds, commits
+
+
+def _send(url: str, port: int, limit: int, ready: Any, told: Any) -> None:
+    """What one process does. It says how many commits it took when its last message is written down."""
+    dispatch = Dispatch(services_for(Database(url), port), Scope(), limit, lambda _: None)
+    ready.wait()
     asyncio.run(dispatch.run())
-    return time.perf_counter() - started, dispatch.tally.commits
+    told.put(dispatch.tally.commits)
 
 
-def services_for(database: Database, port: int, connections: int = CONNECTIONS) -> Services:
+def services_for(database: Database, port: int) -> Services:
     settings = Settings(secret_key="not so secret, but of thirty-two")
-    smtp = settings.smtp.model_copy(update={"host": "127.0.0.1", "port": port, "connections": connections})
+    smtp = settings.smtp.model_copy(
+        update={"host": "127.0.0.1", "port": port, "connections": CONNECTIONS, "slow_connections": 0}
+    )
     return Services(settings.model_copy(update={"smtp": smtp}), database, lambda: NOW)
 
 
-def main(messages: int = 10_000, rounds: int = 5, connections: int = CONNECTIONS) -> dict[str, float]:
+def main(messages: int = 10_000, rounds: int = 5, octets: int = OCTETS) -> dict[str, float]:
+    """Rates in turns, and what was counted in the end. `messages` are those of all rounds together."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o777)
         database = Database(f"sqlite:///{folder / 'bench.db'}")
         schema.upgrade(database)
-        fill(database, messages)
-        ours, theirs, commits = [], [], 0
         share = messages // rounds
+        fill(database, share * rounds, octets)
+        ours, theirs, commits = [], [], 0
         with smtp_sink(folder) as port:
-            services = services_for(database, port, connections)
-            before = 0
             for _ in range(rounds):
-                theirs.append(share / source_seconds(port, share))
-                seconds, made = germane_seconds(services, share)
+                theirs.append(share / source_seconds(port, share, octets))
+                seconds, made = germane_seconds(database, port, share)
                 ours.append(share / seconds)
                 commits += made
-            time.sleep(1.2)
-            before = counted(folder)
+            time.sleep(1.5)  # the sink writes its count once a second
+            taken = counted(folder) - share * rounds
         with database.reading() as connection:
             states = outbox.counts(connection)
-            tries = connection.execute(select(func.count()).select_from(table(Delivery))).scalar_one()
+            tries = select(table(Delivery).c.outbox_id).where(table(Delivery).c.outcome == "handed_over")
+            receipts = list(connection.execute(tries).scalars())
         database.close()
+    assert states == {"handed_over": share * rounds}, states
+    assert len(receipts) == len(set(receipts)) == share * rounds
     return {
         "germane_per_s": median(ours), "source_per_s": median(theirs),
-        "ratio": median(a / b for a, b in zip(ours, theirs, strict=True)),
-        "commits": commits, "handed_over": states.get("handed_over", 0), "attempts": tries,
-        "sink_counted": before - rounds * share,
+        "ratio": median(a / b for a, b in zip(ours, theirs, strict=True)), "messages": share * rounds,
+        "commits": commits, "lost": max(0, share * rounds - taken), "doubled": max(0, taken - share * rounds),
     }  # fmt: skip
+
+
+def each_once(messages: int = 2_000) -> dict[str, int]:
+    """Every Message-ID that the sink kept in a file, counted: how many never came, how many came more than once."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        database = Database(f"sqlite:///{folder / 'bench.db'}")
+        schema.upgrade(database)
+        fill(database, messages, 3000)
+        (folder / "kept").mkdir(mode=0o777)
+        with smtp_sink(folder / "kept", capture=True) as port:
+            germane_seconds(database, port, messages)
+            time.sleep(0.5)
+        database.close()
+        kept = [_MESSAGE_ID.search(file.read_bytes()) for file in (folder / "kept").iterdir() if file.name != "count"]
+    times = Counter(found[1] for found in kept if found)
+    return {"lost": messages - len(times), "doubled": sum(number > 1 for number in times.values())}
 
 
 if __name__ == "__main__":
     for what, value in main(*map(int, sys.argv[1:])).items():
         print(f"{what:24} {value:10.3f}")
+    print(f"each Message-ID of 2,000: {each_once()}")
