@@ -73,7 +73,7 @@ def simulate(
     plan = Plan(weeks, members, items_per_week, requests_per_week, seed)
     world = _world(plan, data)
     years = _lived_by_each(config, world, tuple(dict.fromkeys(policies)), url, 1 if url else processes)
-    found = {policy: figures(year, years.get("greedy")) for policy, year in years.items()}
+    found = {policy: figures(year) for policy, year in years.items()}
     report = Report(world.plan, data.name if data else "", found, years)
     _show(report, out, as_json)
 

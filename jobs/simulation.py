@@ -17,6 +17,7 @@ import numpy.typing as npt
 from digest.items import KINDS
 from digest.message import DigestPress, Entry
 from digest.reach import limits_for
+from digest.selection import place_within
 from jobs.press import press_for, recipient_for
 from jobs.run import run_edition
 from jobs.services import Services, process_name
@@ -85,7 +86,10 @@ class Simulation:
         self._needed, self._could = np.zeros(posted, np.int64), np.zeros(posted, np.int64)
         self._reached = np.zeros(posted, np.int64)
         self._here = np.zeros(people, dtype=np.bool_)
+        most = services.settings.digest.items
+        self._caps = np.array([min(most, wish.items_per_digest or most) for wish in world.lives.preferences])
         self._sent: list[Sent] = []
+        self._would: list[Sent] = []
         self._considered: list[int] = []
         self._silent: list[int] = []
         self._said = np.zeros(len(VERDICTS), np.int64)
@@ -118,6 +122,7 @@ class Simulation:
     def _year(self) -> Year:
         week = np.repeat(np.arange(len(self._sent)), [len(sent.person) for sent in self._sent])
         person, item, match = (np.concatenate([getattr(s, name) for s in self._sent]) for name in Sent.__slots__)
+        would = _once(self._would)
         breached, repeated = audited(self._services, self.network)
         return Year(
             week=week,
@@ -125,6 +130,8 @@ class Simulation:
             item=item,
             match=match,
             utility=self._world.truth.utility(person, item),
+            greedy_match=float(would.match.sum()),
+            greedy_utility=float(self._world.truth.utility(would.person, would.item).sum()),
             considered=np.array(self._considered),
             silent=np.array(self._silent),
             is_request=self._is_request,
@@ -231,6 +238,7 @@ class Simulation:
             assert edition is not None
             rows = np.array(audit.pairs(connection, edition.key), dtype=np.float64).reshape(-1, 3)
             short = audit.shortfalls(connection, edition.key)
+            self._would.append(self._own_best(audit.own_best(connection, edition.key)))
         for key, counts in short:
             item = int(self._item.of(np.array([key]))[0])
             self._could[item] = max(self._could[item], self._reached[item] + counts["fitting"])
@@ -239,6 +247,13 @@ class Simulation:
         self._reached += np.bincount(sent.item, minlength=len(self._reached))
         self._sent.append(sent)
         return sent
+
+    def _own_best(self, rows: Sequence[tuple[int, int, float]]) -> Sent:
+        """What unlimited greedy would have sent in this edition: of the ordered rows each member's first, as many as fit."""
+        found = np.array(rows, dtype=np.float64).reshape(-1, 3)
+        person, item = self._person.of(found[:, 0].astype(np.int64)), self._item.of(found[:, 1].astype(np.int64))
+        fits = place_within(person) <= self._caps[person]
+        return Sent(person[fits], item[fits], found[fits, 2])
 
     def _answer(self, week: int, sent: Sent) -> None:
         """Members say what they think of items, as the page behind the mail's links records it."""
@@ -284,6 +299,13 @@ class Simulation:
                 members.leave(connection, key, self._clock(), BASIS)
         self._here[gone] = False
         self._left += len(gone)
+
+
+def _once(parts: Sequence[Sent]) -> Sent:
+    """All of it, each pair of person and item as it came first: an item that finds no room is there again in the next edition."""
+    person, item, match = (np.concatenate([getattr(part, name) for part in parts]) for name in Sent.__slots__)
+    first = np.unique(np.stack([person, item], axis=1), axis=0, return_index=True)[1]
+    return Sent(person[first], item[first], match[first])
 
 
 class _Numbers:

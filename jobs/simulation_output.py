@@ -38,7 +38,7 @@ class Row:
 
     def cells(self, report: Report) -> tuple[str, ...]:
         found = (self.value(figures) for figures in report.figures.values())
-        return (self.name, *("" if value is None else self.form.format(value) for value in found))
+        return (self.name, *(self.form.format(value) for value in found))
 
 
 PERCENT = "{:.1%}"
@@ -65,7 +65,7 @@ ROWS = (
     Row("Match lost against unlimited greedy", lambda f: f.match_lost_share, "{:.2%}"),
     Row("Match of an item, mean", lambda f: f.match_mean, "{:.1f}"),
     Row("True utility of an item, mean", lambda f: f.utility_mean, "{:.3f}"),
-    Row("True utility lost against greedy", lambda f: f.utility_lost_share, "{:.2%}"),
+    Row("True utility lost against it", lambda f: f.utility_lost_share, "{:.2%}"),
     Row("Said: I can help", lambda f: f.said["can_help"]),
     Row("Said: more like this", lambda f: f.said["more"]),
     Row("Said: not for me", lambda f: f.said["less"]),

@@ -26,6 +26,9 @@ class Year:
     item: Ints
     match: Floats
     utility: Floats
+    greedy_match: float
+    """Total match, and true utility, of what unlimited greedy would have sent in the same weeks of the same life."""
+    greedy_utility: float
     considered: Ints
     """Of shape (n_weeks,): members of the edition's audience."""
     silent: Ints
@@ -76,13 +79,15 @@ class Figures:
     items_per_digest: dict[str, float]
     match_total: float
     match_mean: float
-    match_lost_share: float | None
-    """Of the total match of unlimited greedy in the same weeks, what this policy did not send; below 0 where it sent more. None
-    where greedy was not run beside it."""
+    match_lost_share: float
+    """What this policy's total match is less than that of unlimited greedy in the same weeks of the same life, as a share of it;
+    below 0 where it is more. Unlimited greedy sends each member their best-matching items above their thresholds that they may
+    have and have not had, under the same limit of items a digest, with no limit of asks, reach, posters or topics. It is worked
+    out from the ledger's records of what was sent and left out; an item that it would have sent in two weeks counts once."""
     utility_total: float
     utility_mean: float
     """How probable it is, in the mean, that a sent item is good for the member who got it: the hidden truth."""
-    utility_lost_share: float | None
+    utility_lost_share: float
     said: dict[str, int]
     left: int
     mails_printed: int
@@ -136,8 +141,8 @@ def _mails(year: Year) -> Ints:
 WEEKS_A_MONTH = 365.25 / 12 / 7
 
 
-def figures(year: Year, greedy: Year | None) -> Figures:
-    """The year in figures, with what was lost against `greedy`, the year of a policy that knows no limit but items a digest."""
+def figures(year: Year) -> Figures:
+    """The year in figures."""
     asks, reach, sizes = asks_of(year), reach_of(year), digest_sizes(year)
     requests = year.is_request & (year.needed > 0)
     reachable, heard = requests & (year.could >= year.needed), requests & (reach >= year.needed)
@@ -165,10 +170,10 @@ def figures(year: Year, greedy: Year | None) -> Figures:
         items_per_digest=spread(sizes),
         match_total=_rounded(float(year.match.sum())),
         match_mean=_share(float(year.match.sum()), len(year.match)),
-        match_lost_share=None if greedy is None else _lost(year.match, greedy.match),
+        match_lost_share=_lost(year.match, year.greedy_match),
         utility_total=_rounded(float(year.utility.sum())),
         utility_mean=_share(float(year.utility.sum()), len(year.utility)),
-        utility_lost_share=None if greedy is None else _lost(year.utility, greedy.utility),
+        utility_lost_share=_lost(year.utility, year.greedy_utility),
         said={verdict: int(n) for verdict, n in zip(VERDICTS, year.said, strict=True)},
         left=year.left,
         mails_printed=year.printed,
@@ -183,8 +188,8 @@ def spread(values: Ints) -> dict[str, float]:
     return dict(zip(("p10", "median", "p90"), map(float, found), strict=True))
 
 
-def _lost(mine: Floats, greedy: Floats) -> float:
-    return _rounded(1.0 - float(mine.sum()) / max(float(greedy.sum()), 1e-9))
+def _lost(mine: Floats, greedy: float) -> float:
+    return _rounded(1.0 - float(mine.sum()) / greedy) if greedy else 0.0
 
 
 def _share(part: float, whole: float) -> float:

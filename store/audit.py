@@ -10,15 +10,19 @@ from sqlalchemy import Connection, Select, and_, case, func, select
 
 from store import tables
 
+DIGEST = tables.Digest.__table__  # type: ignore[attr-defined]
 DIGEST_ITEM = tables.DigestItem.__table__  # type: ignore[attr-defined]
 EDITION = tables.Edition.__table__  # type: ignore[attr-defined]
 ITEM = tables.Item.__table__  # type: ignore[attr-defined]
 MEMBER = tables.Member.__table__  # type: ignore[attr-defined]
+LEFT_OUT = tables.LeftOut.__table__  # type: ignore[attr-defined]
 OUTBOX = tables.Outbox.__table__  # type: ignore[attr-defined]
 SHORTFALL = tables.Shortfall.__table__  # type: ignore[attr-defined]
 
 TAKEN = ("handed_over", "uncertain")
 """States of the outbox in which a member has the mail, or may have it."""
+NO_ROOM = ("carried_over", "over_budget", "asked_enough", "reach_full", "poster_limit", "topic_limit", "not_picked")
+"""Why an item that passed a member's threshold, and that they may have, was left out: for others' sake or for want of room."""
 
 
 class Mail(NamedTuple):
@@ -40,6 +44,21 @@ def pairs(connection: Connection, edition_key: int) -> list[tuple[int, int, floa
     query = _sent(DIGEST_ITEM.c.member_id, DIGEST_ITEM.c.item_id, DIGEST_ITEM.c.match)
     query = query.where(OUTBOX.c.edition_id == edition_key).order_by(DIGEST_ITEM.c.member_id, DIGEST_ITEM.c.rank)
     return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
+def own_best(connection: Connection, edition_key: int) -> list[tuple[int, int, float]]:
+    """(member key, item key, match) of all that passed each member's threshold in an edition and that they may have, sent or left
+    out for want of room, the best first."""
+    sent = select(DIGEST_ITEM.c.member_id, DIGEST_ITEM.c.item_id, DIGEST_ITEM.c.match).join_from(
+        DIGEST_ITEM, DIGEST, DIGEST.c.id == DIGEST_ITEM.c.digest_id
+    )
+    left = select(DIGEST.c.member_id, LEFT_OUT.c.item_id, LEFT_OUT.c.match).join_from(
+        DIGEST, LEFT_OUT, LEFT_OUT.c.digest_id == DIGEST.c.id
+    )
+    here = DIGEST.c.edition_id == edition_key
+    rows = [tuple(row) for row in connection.execute(sent.where(here, DIGEST_ITEM.c.note == ""))]
+    rows += [tuple(row) for row in connection.execute(left.where(here, LEFT_OUT.c.reason.in_(NO_ROOM)))]
+    return sorted(rows, key=lambda row: (row[0], -row[2], row[1]))
 
 
 def mails(connection: Connection, network_key: int) -> list[Mail]:

@@ -37,8 +37,9 @@ def test_the_allocation_breaks_no_budget_and_repeats_nothing(lived: tuple[Path, 
     assert ours["requests_heard_share"] > greedy["requests_heard_share"] + 0.2
     assert ours["top1pct_asks"] < greedy["top1pct_asks"]
     assert ours["gini_asks"] < greedy["gini_asks"]
-    assert greedy["match_lost_share"] == 0.0
-    assert ours["match_lost_share"] < 0.1
+    assert abs(greedy["match_lost_share"]) < 1e-6, "worked out from the ledger, unlimited greedy is what greedy sent"
+    assert abs(greedy["utility_lost_share"]) < 1e-6
+    assert ours["match_lost_share"] < 0.03
     assert ours["mails_printed"] > 20
 
 
@@ -67,11 +68,7 @@ def test_the_same_seed_gives_the_same_bytes_on_either_kind_of_database(
     on_postgres = germane(*SMALL, "--policy", "allocation", "--database", url, "--json")
     assert again.stdout == on_postgres.stdout
     figures = json.loads(again.stdout)["policies"]["allocation"]
-    assert figures["match_lost_share"] is None, "there is nothing to compare with"
-    assert figures | {"match_lost_share": 0, "utility_lost_share": 0} == lived[1]["policies"]["allocation"] | {
-        "match_lost_share": 0,
-        "utility_lost_share": 0,
-    }
+    assert figures == lived[1]["policies"]["allocation"]
 
 
 def test_the_page_stands_alone_and_its_pictures_can_be_read(lived: tuple[Path, dict[str, Any]]) -> None:
