@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from sqlalchemy.engine import make_url
 
 from store import schema
@@ -19,6 +20,9 @@ from tests.postfix_lab import PostfixLab
 
 if "GERMANE_TEST_POSTGRES" in os.environ:  # the settings refuse GERMANE_ variables that they do not know
     os.environ["TEST_POSTGRES"] = os.environ.pop("GERMANE_TEST_POSTGRES")
+
+settings.register_profile("any machine", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("any machine")
 
 os.environ.pop(
     "COLUMNS", None

@@ -1,6 +1,7 @@
 """What goes wrong with the message itself: F18, F24, F42 and F43 of the failures that mailers are known for."""
 
 import random
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -172,6 +173,9 @@ def test_f42_a_mail_depends_on_its_member_alone_in_any_order_and_in_parallel() -
         for name in (recipient.address, recipient.leave_token, recipient.preferences_token):
             assert name in readable
         assert all(entry.feedback_token in readable for entry in entries)
+        for part in message.iter_parts():
+            links = set(re.findall(r"/(leave|preferences)/(\w+)", part.get_content()))
+            assert links == {("leave", recipient.leave_token), ("preferences", recipient.preferences_token)}
         others = (other for other in crowd if other[2] != message_id)
         assert not any(other.leave_token in readable or other.address in readable for other, _, _ in others)
 
