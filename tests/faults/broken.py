@@ -106,6 +106,15 @@ def _nothing_is_given_up(replace: Replace) -> None:
     replace("store.outbox", "release_stale", release)
 
 
+def _leaving_does_not_wait(replace: Replace) -> None:
+    """Members may leave while the transaction is open that records dots to them."""
+
+    def mark(connection: Connection, owner: str, keys: Sequence[int]) -> set[int]:
+        return set(connection.execute(outbox._MARK_DOTS, {"keys": keys, "owner": owner}).scalars())
+
+    replace("store.outbox", "mark_dots", mark)
+
+
 GUARDS: dict[str, Callable[[Replace], None]] = {
     "record before the dot": _no_record_before_the_dot,
     "leaving asked at the record": _left_checked_only_before_rendering,
@@ -116,6 +125,8 @@ GUARDS: dict[str, Callable[[Replace], None]] = {
     "claims of the dead are given up": _nothing_is_given_up,
 }
 """By the guard that is missing."""
+ON_POSTGRES = {"leaving waits for the record": _leaving_does_not_wait}
+"""What SQLite, with one writer at a time, needs no guard for."""
 
 
 def drop_unique_keys(database: Database) -> None:

@@ -111,7 +111,7 @@ def _germane(
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
     importlib.reload(importlib.import_module("jobs.failpoints"))  # it read the environment of the server
     if without:
-        broken.GUARDS[without](broken.for_good)
+        (broken.GUARDS | broken.ON_POSTGRES)[without](broken.for_good)
     before()
     from jobs.cli import main
 
