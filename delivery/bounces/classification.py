@@ -32,6 +32,11 @@ _AFTER_HEADERS = (
     "did not reach", "cannot be delivered to the following", "was not delivered to", "recipient address:",
     "error message below", "could not be delivered",
 )  # fmt: skip
+_MACHINES = (
+    "noreply", "no-reply", "no_reply", "donotreply", "do-not-reply", "smtp", "mail_service", "mailservice", "mail-service",
+    "virus", "gateway", "imss", "mailsystem", "mail-system", "mailserver", "mail-server", "exchange", "spam", "filter",
+    "firewall",
+)  # fmt: skip
 _SUCCESS = (
     "successfully delivered", "delivery status notification (success", "successful mail delivery", "was successfully",
     "delivery receipt", "has been successfully", "succeeded", "erfolgreich zugestellt", "entregado correctamente",
@@ -184,7 +189,10 @@ def _by_fields(view: _View) -> Classified | None:
     message = view.message
     found = dsn.reports(message.status)
     is_report = "delivery-status" in message.parameters.get("report-type", "").lower() or bool(message.status)
-    if not found and (is_report or view.robot or view.failed_subject) and not view.answered:
+    machine = view.robot or view.null_sender or _from_a_machine(message)
+    if found and message.kind != "multipart/report" and not machine:
+        return None
+    if not found and (is_report or (machine and (view.robot or view.failed_subject))) and not view.answered:
         found = dsn.in_text("\n".join(part.text for part in message.texts)[:MAX_PROSE])
     if not found and view.robot and not message.status:
         found = _of_the_bounce_inside(message)
@@ -279,9 +287,18 @@ def _is_prose_bounce(view: _View) -> bool:
         return (view.failed_subject and body) or (
             sure and says_something(view.prose[:10_000]) and _names_somebody(view)
         )
+    if not _from_a_machine(message):
+        return False
     machine = any(phrase in view.subject for phrase in phrases.MACHINE_SUBJECTS)
     shown = shown or machine or says_something(view.prose[:10_000])
     return view.failed_subject and body and shown and _names_somebody(view)
+
+
+def _from_a_machine(message: Message) -> bool:
+    """No address at all, or one of a program: people copy bounces, subject and all, to ask what they are."""
+    sender = message.header("from").lower().rpartition("<")[2]
+    local = sender.partition("@")[0]
+    return not sender.strip(" >") or any(word in local for word in _MACHINES)
 
 
 def _robot_failed(view: _View, *, body: bool, sure: bool, shown: bool, daemon: bool) -> bool:

@@ -54,10 +54,13 @@ def fate_of(diagnostic: str, status: str = "", action: str = "", prose: str = ""
     """`diagnostic` is what the recipient's server said, `prose` what the reporting one tells its reader about it."""
     if action == "delayed":
         return "soft"
-    found = _fate(diagnostic, status, failed=action == "failed")
-    if found == "unknown" and prose:
-        return _fate(prose, status, failed=action == "failed")
-    return found
+    failed = action == "failed"
+    if status in DEAD_STATUSES and not diagnostic.strip():
+        return "soft" if _any(phrases.FULL, folded(prose[:MAX_LOOKED_AT])) else "hard"
+    found = _fate(diagnostic, status, failed=failed) if diagnostic.strip() else "unknown"
+    if found == "unknown" and prose.strip():
+        found = _fate(prose, status, failed=failed)
+    return found if found != "unknown" or diagnostic.strip() else _fate("", status, failed=failed)
 
 
 def _fate(text: str, status: str, *, failed: bool) -> Fate:
@@ -78,6 +81,8 @@ def _fate(text: str, status: str, *, failed: bool) -> Fate:
         return "soft"
     if any(code in DEAD_STATUSES for code in codes):
         return "hard"
+    if any(code.startswith("5.2.") for code in codes):
+        return "soft"
     if _any(phrases.LIKELY_DEAD, said):
         return "hard"
     if codes and all(_LIVING.fullmatch(code) for code in codes):

@@ -150,6 +150,11 @@ STRUCTURED = [
 ]  # fmt: skip
 
 
+STRUCTURED += [
+    Sample("fields in a report that has lost its parts", report(fields(THEM, "failed", "5.5.0"), f"   ----- The following addresses had permanent fatal errors -----\n<{THEM}>\n\n   ----- Transcript of session follows -----\nmail.local: unknown user: anna\n554 <{THEM}>... Service unavailable").replace(b"--b1", b""), "bounce", {THEM: "hard"}),
+]  # fmt: skip
+
+
 def qmail(reason: str) -> str:
     return f"""Hi. This is the qmail-send program at mx.example.org.
 I'm afraid I wasn't able to deliver your message to the following addresses.
@@ -268,6 +273,10 @@ ORDINARY = [
     Sample("a full mailbox of one's own", plain("Your mailbox is almost full", f"Your mailbox {US} is full. Please delete some mail, or nothing more can be received.", sender="System Administrator <postmaster@lists.example.net>"), "other", {}),
     Sample("a quarantine", plain("Spam quarantine summary", "These messages were held for you:\n\nbo@ward.example.org  Cheap watches  was blocked\nmo@ward.example.org  Win now  was blocked\n", sender="Mail Gateway <postmaster@lists.example.net>"), "other", {}),
     Sample("somebody who moved", person("Re: Six things", "This address does not exist any more; please write to bo@ward.example.org from now on.", Return_Path="<>"), "other", {}),
+    Sample("a copied bounce", person("Undelivered Mail Returned to Sender", f"What is this?\n\n<{OTHER}>: host mx.example.org said: 550 5.1.1 User unknown\n"), "other", {}),
+    Sample("a copied report", person("Undelivered Mail Returned to Sender", f"What is this?\n\nFinal-Recipient: rfc822; {OTHER}\nAction: failed\nStatus: 5.1.1\n"), "other", {}),
+    Sample("a help desk asks", plain("Undeliverable: your mail", f"We got this: <{OTHER}> 550 no such user. Can you look?\n", sender="Help desk <help@example.org>"), "other", {}),
+    Sample("a ticket", plain("[#1] Mail delivery failed: returning message to sender", f"A message could not be delivered to {OTHER}\n", sender="Support <support@example.org>", Auto_Submitted="auto-generated"), "other", {}),
     Sample("leave", plain("leave", "leave", sender="anna.koch@clinic.example.org"), "other", {}),
     Sample("a parcel that could not be delivered", plain("Your parcel could not be delivered", "We could not deliver your parcel to 12 High Street. Write to help@parcels.example.", sender="Parcels <no-reply@parcels.example>"), "other", {}),
 ]  # fmt: skip
