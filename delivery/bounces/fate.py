@@ -64,6 +64,7 @@ def fate_of(diagnostic: str, status: str = "", action: str = "", prose: str = ""
 
 
 def _fate(text: str, status: str, *, failed: bool) -> Fate:
+    """What words and codes say, the surest first."""
     said = folded(text[:MAX_LOOKED_AT]).replace("_", " ")
     codes = _statuses(said, status)
     if _any(phrases.FULL, said) or _any(phrases.SENDER, said):
@@ -71,13 +72,16 @@ def _fate(text: str, status: str, *, failed: bool) -> Fate:
     if _temporary(said, codes):
         really = failed and any(phrase in said for phrase in _SURE) and any(code[0] == "5" for code in codes)
         return "hard" if really else "soft"
-    if _AFTER_DATA.search(said):
-        return "soft"
-    if _any(phrases.DEAD, said):
-        return "hard"
-    if _any(phrases.NO_HOST, said):
-        return "soft" if "again" in said or "temporar" in said else "hard"
-    if _any(phrases.SOFT, said):
+    if not _AFTER_DATA.search(said):
+        if _any(phrases.DEAD, said):
+            return "hard"
+        if _any(phrases.NO_HOST, said):
+            return "soft" if "again" in said or "temporar" in said else "hard"
+    return _less_sure(said, codes)
+
+
+def _less_sure(said: str, codes: list[str]) -> Fate:
+    if _AFTER_DATA.search(said) or _any(phrases.SOFT, said):
         return "soft"
     if any(code in DEAD_STATUSES for code in codes):
         return "hard"
@@ -85,9 +89,8 @@ def _fate(text: str, status: str, *, failed: bool) -> Fate:
         return "soft"
     if _any(phrases.LIKELY_DEAD, said):
         return "hard"
-    if codes and all(_LIVING.fullmatch(code) for code in codes):
-        return "soft"
-    return "soft" if _any(phrases.LIKELY_SOFT, said) else "unknown"
+    living = bool(codes) and all(_LIVING.fullmatch(code) for code in codes)
+    return "soft" if living or _any(phrases.LIKELY_SOFT, said) else "unknown"
 
 
 def _statuses(said: str, status: str) -> list[str]:
