@@ -1,0 +1,59 @@
+"""Which test holds which of the failures that mailers are known for, by number; the list is in docs/decisions/faults.md."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+FAILURES = {
+    1: "kill -9 at every step of a send",
+    2: "connection cut after the dot",
+    3: "two schedulers, two workers, two hosts on one database",
+    4: "a lease expires while a worker is only slow",
+    5: "the clock jumps; daylight saving, leap day, week 53",
+    6: "the server was off for three weeks",
+    7: "database locked",
+    8: "disk full, read-only",
+    9: "refusals for one recipient, greylisting",
+    10: "slow, huge and garbage replies",
+    11: "no way to the mail server",
+    12: "STARTTLS stripped, certificate wrong",
+    13: "a member leaves between selection and sending",
+    18: "a template fails for one member",
+    19: "poison items and poison mails",
+    20: "an inbound mail lost between accepting and storing",
+    21: "forged senders",
+    22: "SMTP smuggling into the inbound port",
+    23: "mail loops, storms of automatic replies",
+    24: "header injection",
+    30: "forged or replayed tokens",
+    31: "timing of comparisons, keys in logs",
+    32: "tokens leak by Referer, logs, history",
+    33: "scanners follow every link",
+    40: "forged bounces and complaints",
+    42: "mail to the wrong person",
+    43: "a mail so big that leaving is cut off",
+    44: "journals grow without end; purging takes what is due",
+    45: "an upgrade in the middle of a run",
+}
+NAMED = re.compile(r"^(?:async )?def (test_f(\d+)_\w+)", re.MULTILINE)
+
+
+def _held() -> dict[int, list[str]]:
+    found: dict[int, list[str]] = defaultdict(list)
+    for file in sorted(TESTS.rglob("test_*.py")):
+        for name, number in NAMED.findall(file.read_text(encoding="utf-8")):
+            found[int(number)].append(f"{file.relative_to(TESTS)}::{name}")
+    return found
+
+
+@pytest.mark.parametrize("number", FAILURES)
+def test_each_failure_of_the_list_is_held_by_a_test_that_is_named_after_it(number: int) -> None:
+    assert _held()[number], f"no test is named test_f{number:02}_...: {FAILURES[number]}"
+
+
+if __name__ == "__main__":
+    for number, what in FAILURES.items():
+        print(f"F{number} {what}", *_held()[number], sep="\n  ")
