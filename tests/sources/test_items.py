@@ -211,3 +211,16 @@ def test_given_says_what_the_source_spoke_of() -> None:
 def test_what_means_nothing_is_left_out_when_told_so() -> None:
     assert read({"title": "x", "round": 3}, ignore_unknown=True).item.title == "x"
     read({"title": "x", "germane_line": 3, "germane_reason": "y", "public_id": "z", "": ""})
+
+
+def test_a_reach_is_a_whole_number_and_0_is_one() -> None:
+    posting = read({"title": "Help", "reach_needed": "9", "reach_most": 0, "answers_wanted": ""})
+    assert (posting.item.reach_needed, posting.item.reach_most, posting.item.answers_wanted) == (9, 0, None)
+    for wrong in ("-1", "many", "1.5"):
+        with pytest.raises(Rejection, match=r"reach_needed: .* is not a whole number"):
+            read({"title": "Help", "reach_needed": wrong})
+
+
+def test_nothing_from_outside_is_urgent() -> None:
+    with pytest.raises(Rejection, match="urgent"):
+        read({"title": "Help", "urgent": "yes"})

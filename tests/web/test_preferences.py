@@ -2,8 +2,11 @@ import re
 from datetime import date
 
 import pytest
+from sqlalchemy import select
 
-from tests.builders import a_profile, some_preferences
+from store import budgets, tables
+from tests import builders
+from tests.builders import NOW, a_profile, some_preferences
 from tests.web.pages import open_pages
 
 FORM = {
@@ -123,6 +126,32 @@ def test_every_wish_is_kept(pages):
         bridging=False,
         language="cy",
     )
+
+
+def test_limits_over_all_networks_are_offered_to_who_is_in_several_and_kept_for_all(pages):
+    assert "overall_asks_per_month" not in pages.client.get(pages.preferences).text
+    with pages.database.writing() as connection:
+        there = builders.stored_network(connection)
+        builders.stored_member(connection, there, address=pages.now().member.address)
+    page = pages.client.get(pages.preferences).text
+    assert "overall_asks_per_month" in page
+    assert "Put what my networks have for me into one mail" in page
+    saved(pages, overall_asks_per_month="2", combine="yes", bridging="yes")
+    with pages.database.reading() as connection:
+        assert budgets.wished_overall(connection, pages.now().address_key) == (None, None, 2)
+    shown = filled_in(pages.client.get(pages.preferences).text)
+    assert shown["overall_asks_per_month"] == ["2"]
+    assert pages.now().member.preferences.combine
+
+
+def test_a_visit_to_save_is_a_sign_of_life_and_reading_is_none(pages):
+    seen = select(tables.Member.__table__.c.seen_at)
+    pages.client.get(pages.preferences)
+    with pages.database.reading() as connection:
+        assert connection.execute(seen).scalar_one() is None
+    saved(pages)
+    with pages.database.reading() as connection:
+        assert connection.execute(seen).scalar_one() == NOW
 
 
 @pytest.mark.parametrize(
