@@ -24,12 +24,14 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from delivery.smtp import Envelope, Parcel
 from jobs.dispatch import Dispatch
+from jobs.letters import Letter, Letters
 from jobs.services import Services
 from jobs.settings import Settings
 from store import outbox, schema
 from store.database import Database, insert_rows
-from store.outbox import Scope
+from store.outbox import Claim, Scope
 from store.tables import Delivery, Digest, DigestItem, Edition, Item, Member, Network, Outbox
 
 NOW = datetime(2026, 11, 16, 7, 30, tzinfo=UTC)
@@ -37,8 +39,8 @@ OCTETS = 30_000
 _MESSAGE_ID = re.compile(rb"^Message-ID: (<[^>]*>)", re.MULTILINE | re.IGNORECASE)
 ITEMS = 6
 SOURCE_SESSIONS = 10
-PROCESSES, CONNECTIONS = 2, 32
-"""At most so many messages, 2 x 32, are in doubt when the machine fails in the middle: one for each connection."""
+PROCESSES, CONNECTIONS = 1, 100
+"""At most so many messages, 1 x 100, are in doubt when the machine fails in the middle: one for each connection."""
 
 
 def table(row: Any) -> Any:
@@ -103,8 +105,8 @@ def smtp_sink(folder: Path, *, capture: bool = False) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    user = ["-u", "nobody"] if os.getuid() == 0 and not capture else []
-    kept = ["-d", "%M."] if capture else ["-c"]
+    user = ["-u", "nobody"] if os.getuid() == 0 else []
+    kept = ["-D", "kept."] if capture else ["-c"]
     with (folder / "count").open("wb") as count:
         command = [_postfix("smtp-sink"), *user, *kept, f"127.0.0.1:{port}", "1000"]
         sink = subprocess.Popen(command, cwd=folder, stdout=count, stderr=subprocess.STDOUT)
@@ -152,14 +154,28 @@ def source_seconds(port: int, messages: int, octets: int = OCTETS) -> float:
     return time.perf_counter() - started
 
 
-def germane_seconds(database: Database, port: int, messages: int) -> tuple[float, int]:
+class ReadyMade(Letters):
+    """Messages of 30 kB that need no composing, as smtp-source's: what is measured then is claims, ledger and SMTP."""
+
+    filler = b"A sentence of some length about stroke rehabilitation at home.\r\n" * (OCTETS // 64)
+
+    def _read(self, claims: list[Claim], now: datetime) -> list[Letter]:
+        return [Letter(claim, self._issues[claim.edition_key or 0], ()) for claim in claims]
+
+    def parcel(self, letter: Letter) -> Parcel:
+        claim = letter.claim
+        head = f"From: digest@bench.example.org\r\nTo: {claim.address}\r\nMessage-ID: {claim.message_id}\r\n\r\n"
+        return Parcel(Envelope("b@bench.example.org", claim.address), head.encode() + self.filler)
+
+
+def germane_seconds(database: Database, port: int, messages: int, letters: type[Letters]) -> tuple[float, int]:
     """(seconds, commits) of handing over `messages` of what waits, by as many processes as `germane send` would be started."""
     database.close()  # no connection may be shared with a child
     context = multiprocessing.get_context("fork")
     ready, told = context.Barrier(PROCESSES + 1), context.Queue()
     url, share = database.engine.url.render_as_string(), -(-messages // PROCESSES)
     limits = [min(share, messages - n * share) for n in range(PROCESSES)]
-    senders = [context.Process(target=_send, args=(url, port, limit, ready, told)) for limit in limits]
+    senders = [context.Process(target=_send, args=(url, port, limit, letters, ready, told)) for limit in limits]
     for sender in senders:
         sender.start()
     ready.wait()
@@ -171,9 +187,9 @@ def germane_seconds(database: Database, port: int, messages: int) -> tuple[float
     return seconds, commits
 
 
-def _send(url: str, port: int, limit: int, ready: Any, told: Any) -> None:
+def _send(url: str, port: int, limit: int, letters: type[Letters], ready: Any, told: Any) -> None:
     """What one process does. It says how many commits it took when its last message is written down."""
-    dispatch = Dispatch(services_for(Database(url), port), Scope(), limit, lambda _: None)
+    dispatch = Dispatch(services_for(Database(url), port), Scope(), limit, lambda _: None, letters)
     ready.wait()
     asyncio.run(dispatch.run())
     told.put(dispatch.tally.commits)
@@ -187,20 +203,20 @@ def services_for(database: Database, port: int) -> Services:
     return Services(settings.model_copy(update={"smtp": smtp}), database, lambda: NOW)
 
 
-def main(messages: int = 10_000, rounds: int = 5, octets: int = OCTETS) -> dict[str, float]:
-    """Rates in turns, and what was counted in the end. `messages` are those of all rounds together."""
+def main(messages: int = 10_000, rounds: int = 5, letters: type[Letters] = ReadyMade) -> dict[str, float]:
+    """Rates in turns, and what was counted in the end. `messages` are those of all rounds together; `Letters` composes each."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o777)
         database = Database(f"sqlite:///{folder / 'bench.db'}")
         schema.upgrade(database)
         share = messages // rounds
-        fill(database, share * rounds, octets)
+        fill(database, share * rounds)
         ours, theirs, commits = [], [], 0
         with smtp_sink(folder) as port:
             for _ in range(rounds):
-                theirs.append(share / source_seconds(port, share, octets))
-                seconds, made = germane_seconds(database, port, share)
+                theirs.append(share / source_seconds(port, share))
+                seconds, made = germane_seconds(database, port, share, letters)
                 ours.append(share / seconds)
                 commits += made
             time.sleep(1.5)  # the sink writes its count once a second
@@ -227,17 +243,21 @@ def each_once(messages: int = 2_000) -> dict[str, int]:
         database = Database(f"sqlite:///{folder / 'bench.db'}")
         schema.upgrade(database)
         fill(database, messages, 3000)
-        (folder / "kept").mkdir(mode=0o777)
+        (folder / "kept").mkdir()
+        (folder / "kept").chmod(0o777)
         with smtp_sink(folder / "kept", capture=True) as port:
-            germane_seconds(database, port, messages)
+            germane_seconds(database, port, messages, Letters)
             time.sleep(0.5)
         database.close()
-        kept = [_MESSAGE_ID.search(file.read_bytes()) for file in (folder / "kept").iterdir() if file.name != "count"]
-    times = Counter(found[1] for found in kept if found)
+        kept = [file.read_bytes() for file in (folder / "kept").iterdir() if file.name != "count"]
+    times = Counter(found for content in kept for found in _MESSAGE_ID.findall(content))
     return {"lost": messages - len(times), "doubled": sum(number > 1 for number in times.values())}
 
 
 if __name__ == "__main__":
-    for what, value in main(*map(int, sys.argv[1:])).items():
-        print(f"{what:24} {value:10.3f}")
+    size, turns = (*map(int, sys.argv[1:3]), 10_000, 5)[:2]
+    for way in (ReadyMade, Letters):
+        print("ready-made messages" if way is ReadyMade else "composed messages")
+        for what, value in main(size, turns, way).items():
+            print(f"  {what:24} {value:10.3f}")
     print(f"each Message-ID of 2,000: {each_once()}")

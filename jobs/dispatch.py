@@ -67,15 +67,22 @@ class Ready:
 
 
 class Dispatch:
-    """One run over what is due. `advance` is called with the number of messages done."""
+    """One run over what is due. `advance` is called with the number of messages done; `letters` reads and composes them."""
 
-    def __init__(self, services: Services, scope: Scope, limit: int | None, advance: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        scope: Scope,
+        limit: int | None,
+        advance: Callable[[int], None],
+        letters: type[Letters] = Letters,
+    ) -> None:
         self.tally = Tally()
         self._services = services
         self._sending = services.settings.sending
         self._advance = advance
         self._owner = f"{process_name()}#{secrets.token_hex(4)}"
-        self._letters = Letters(services, scope, self._owner, limit)
+        self._letters = letters(services, scope, self._owner, limit)
         self._destinations = routing.destinations(services.settings)
         self._alarm = Alarm(self._sending.alarm_least, self._sending.alarm_share, self._sending.alarm_domain_share)
         self._bell = asyncio.Event()

@@ -10,7 +10,7 @@ from jobs.terminal import as_json_option, network_option, print_json, print_tabl
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from store.editions import Edition
+    from store.editions import Counts, Edition
     from store.networks import Network
 
 
@@ -46,7 +46,7 @@ def _facts(connection: "Connection", network: "Network", edition: "Edition") -> 
     return {
         "network": network.slug,
         "slot": edition.slot,
-        "state": edition.state,
+        "state": _state(edition, found),
         "as_of": edition.as_of,
         "considered": found.considered,
         "planned": found.planned,
@@ -57,7 +57,14 @@ def _facts(connection: "Connection", network: "Network", edition: "Edition") -> 
         "queued": found.queued,
         "outbox": store.outbox_states(connection, edition.key),
         "balanced": found.balanced,
+        "difference": found.difference,
     }
+
+
+def _state(edition: "Edition", found: "Counts") -> str:
+    """The edition's state; one whose counts do not balance is never finished, whatever was written down: incomplete."""
+    over = edition.state in {"released", "finished"} and not (found.planned or found.queued)
+    return "incomplete" if over and not found.balanced else edition.state
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
@@ -86,6 +93,10 @@ def _print(rows: list[dict[str, Any]]) -> None:
         if unsettled:
             listed = ", ".join(f"{n} {state}" for state, n in unsettled.items())
             click.echo(f"{row['network']} {row['slot']}: {listed}")
+        if row["difference"]:
+            click.echo(f"{row['network']} {row['slot']} does not balance: {row['difference']}")
+        if "uncertain" in unsettled:
+            click.echo("what is uncertain was sent, but no reply came; `germane outbox status` says what can be done")
 
 
 def _word(row: dict[str, Any]) -> str:

@@ -98,6 +98,19 @@ class Counts:
         )
 
     @property
+    def difference(self) -> str:
+        """What does not balance, in words; empty when all does."""
+        members = self.considered - self.planned - self.digests - self.skipped
+        messages = self.digests - self.delivered - self.failed - self.queued
+        named = [
+            (members, "members of the audience have no digest and no reason for none"),
+            (-members, "digests too many for the audience"),
+            (messages, "composed digests have no message"),
+            (-messages, "messages too many for the digests"),
+        ]
+        return ", ".join(f"{number} {what}" for number, what in named if number > 0)
+
+    @property
     def done(self) -> bool:
         """Nothing is left to compose or to send, and every member is accounted for."""
         return self.balanced and not self.planned and not self.queued

@@ -63,3 +63,13 @@ def test_one_network_can_be_asked_for(installation: Installation) -> None:
     assert printed("status", "--network", "breathe-well") == []
     assert len(printed("status", "--network", "heart-help")) == 1
     assert germane("status", "--network", "nope").exit_code == 2
+
+
+def test_an_edition_that_does_not_balance_is_incomplete_and_the_difference_is_named(installation: Installation) -> None:
+    germane("run")
+    with installation.database.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM outbox WHERE id = (SELECT min(id) FROM outbox)")
+    result = germane("status")
+    assert result.exit_code == 1
+    assert "incomplete" in result.output
+    assert "does not balance: 1 composed digests have no message" in result.output
