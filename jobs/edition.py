@@ -600,7 +600,9 @@ def settled(
     else:
         wants = fitted.wants(profiles, wishes, heard_of(able, fitted, voices))
     decision = part.decision.of_members(rows)
-    if guests is None or guests.explain is None:
+    if guests is None or guests.explain is None or not guests.present:
+        own = decision.item < len(fitted.items)
+        decision = decision if own.all() else decision.only(own)  # without those of networks that all of them have left
         found = explained(fitted, asked, wants, decision)
         _add_composed(decided, found, able, fitted, fitted.items, network, edition)
         return decided
