@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+ZERO = timedelta(0)
 WEEK = timedelta(days=7)
 SLACK = timedelta(days=2)
 """How far a changed setting may move a digest from the day that is a whole period after the last one, both ends in."""
@@ -55,8 +56,9 @@ def week_of(moment: datetime, zone: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """When a member wants a digest, by the clock of `zone`; weekday 0 is Monday. None stands for any day, or for the time of
-    day at which editions are released. `minute` is their place within the hour they chose."""
+    """When a member wants a digest, by the clock of `zone`; weekday 0 is Monday. None stands for any day, or for the moment at
+    which editions are released; with a weekday there is an hour, if need be that of `release_time`. `minute` is their place
+    within the hour."""
 
     zone: str
     weekday: int | None = None
@@ -64,6 +66,23 @@ class Wish:
     minute: int = 0
     days: int = 7
     """From one digest to the next: 7, 14 or 28."""
+
+    def __post_init__(self) -> None:
+        if self.weekday is not None and self.hour is None:
+            raise ValueError("a wish of a weekday needs an hour; `release_time` has that of the release")
+
+
+@lru_cache(1024)
+def release_time(zone: str, year: int, released_in: str, hour: int, minute: int) -> time:
+    """The clock of `zone` at which what is released daily at an hour in another zone is out, on whatever day of the year.
+
+    It is the latest of the year: the two clocks may change on different days, and a time that moved with them about midnight
+    would be on one weekday in summer and on another in winter.
+    """
+    theirs, ours = ZoneInfo(released_in), ZoneInfo(zone)
+    first = [datetime(year, month, 1, hour, minute, tzinfo=theirs) for month in range(1, 13)]
+    ahead = max((moment.astimezone(ours).utcoffset() or ZERO) - (moment.utcoffset() or ZERO) for moment in first)
+    return (datetime(year, 1, 2, hour, minute) + ahead).time()
 
 
 @lru_cache(65_536)
@@ -76,12 +95,12 @@ def next_due(wish: Wish, last: datetime | None, start: datetime, as_of: datetime
     """
     begin, period = start - EARLY, timedelta(days=wish.days)
     if last is None or last > as_of + ASTRAY or as_of > last + period + SLACK + LATE:
-        due = _first(wish, begin, start)
+        due = _first(wish, begin)
     else:
         due = _after(wish, last + period, start, as_of)
     if due >= as_of or as_of - due <= LATE:
         return max(due, as_of)
-    return _first(wish, as_of, start)
+    return _first(wish, as_of)
 
 
 def _after(wish: Wish, usual: datetime, start: datetime, as_of: datetime) -> datetime:
@@ -89,21 +108,20 @@ def _after(wish: Wish, usual: datetime, start: datetime, as_of: datetime) -> dat
     earliest, latest = max(start - EARLY, usual - SLACK), usual + SLACK
     if wish.weekday is None and earliest > as_of and as_of + WEEK <= latest:
         earliest = as_of + WEEK  # the next edition is near enough
-    due = _first(wish, earliest, start)
+    due = _first(wish, earliest)
     if due <= latest:
         return due
     before = due - WEEK
     if before >= start - EARLY and usual - before < due - usual:
-        return _first(replace(wish, weekday=None), earliest, start)
+        return _first(replace(wish, weekday=None), earliest)
     return max(earliest, _latest_day(wish, latest))
 
 
-def _first(wish: Wish, moment: datetime, start: datetime) -> datetime:
+def _first(wish: Wish, moment: datetime) -> datetime:
     """The first moment at or after `moment` that is as wished."""
-    if wish.weekday is None and wish.hour is None:
+    if wish.hour is None:
         return moment.astimezone(UTC)
-    clock = ZoneInfo(wish.zone)
-    at = start.astimezone(clock).time() if wish.hour is None else time(wish.hour, wish.minute)
+    clock, at = ZoneInfo(wish.zone), time(wish.hour, wish.minute)
     today = moment.astimezone(clock).date()
     days = 0 if wish.weekday is None else (wish.weekday - today.weekday()) % 7
     step = timedelta(days=1) if wish.weekday is None else WEEK

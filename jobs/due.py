@@ -4,7 +4,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from digest.slots import WEEK, Wish, due, next_due
+from digest.slots import WEEK, Wish, due, next_due, release_time
 from profiles.standing import PERIOD_DAYS
 
 if TYPE_CHECKING:
@@ -38,10 +38,14 @@ def _start(network: "Network", edition: "Edition") -> datetime:
 
 def _wish(member: "PlannedDigest", network: "Network", edition: "Edition") -> Wish:
     days = PERIOD_DAYS.get(member.cadence, PERIOD_DAYS["weekly"])  # type: ignore[call-overload]
-    if member.hour is None:
-        return Wish(member.time_zone or network.time_zone, member.weekday, days=days)
-    minute = _minute(member.member_public_id, edition.settings.get("spread_min", 60))
-    return Wish(member.time_zone or network.time_zone, member.weekday, member.hour, minute, days)
+    zone = member.time_zone or network.time_zone
+    if member.hour is not None:
+        minute = _minute(member.member_public_id, edition.settings.get("spread_min", 60))
+        return Wish(zone, member.weekday, member.hour, minute, days)
+    if member.weekday is None:
+        return Wish(zone, days=days)
+    out = release_time(zone, edition.as_of.year, network.time_zone, network.hour, network.minute)
+    return Wish(zone, member.weekday, out.hour, out.minute, days)
 
 
 def _minute(member_public_id: str, spread_min: int) -> int:
