@@ -4,11 +4,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
+from store import schema
 from store.database import Database
-from tests.conftest import _address, _drop, _execute
+from tests.conftest import _address, _execute
+from tests.faults.cluster import OWNER, own_cluster
 from tests.faults.disks import SmallDisk, small_disk
 from tests.faults.misbehaving import Misbehaving
 from tests.faults.town import CONNECTIONS, Town
@@ -32,29 +33,21 @@ def database_on_disk(request: pytest.FixtureRequest, disk: SmallDisk, database: 
         yield opened
         opened.close()
     else:
-        yield from _on_postgres(
-            request.getfixturevalue("postgres_server"), request.getfixturevalue("postgres_template"), disk
-        )
+        with own_cluster() as cluster:
+            yield from _on_postgres(cluster, disk)
 
 
-def _on_postgres(server: str, template: str, disk: SmallDisk) -> Iterator[Database]:
-    """A copy of the template in a tablespace on the disk. Skips where the server is not this machine's to command."""
-    place, name = disk.folder / "space", f"{template}_small"
+def _on_postgres(cluster: str, disk: SmallDisk) -> Iterator[Database]:
+    """A database in a tablespace on the disk."""
+    place = disk.folder / "space"
     place.mkdir()
-    try:
-        shutil.chown(place, "postgres", "postgres")
-        _execute(server, f"CREATE TABLESPACE {name} LOCATION '{place}'")
-    except (LookupError, PermissionError, psycopg.Error) as error:
-        pytest.skip(f"PostgreSQL cannot keep a database on a disk of ours: {error}")
-    try:
-        _execute(server, f"CREATE DATABASE {name} TEMPLATE {template} TABLESPACE {name}")
-        opened = Database(_address(server, name))
-        yield opened
-        opened.close()
-    finally:
-        disk.empty()
-        _drop(server, name)
-        _execute(server, f"DROP TABLESPACE {name}")
+    shutil.chown(place, OWNER, OWNER)
+    _execute(cluster, f"CREATE TABLESPACE small LOCATION '{place}'")
+    _execute(cluster, "CREATE DATABASE small TEMPLATE template0 ENCODING 'UTF8' TABLESPACE small")
+    opened = Database(_address(cluster, "small"))
+    schema.upgrade(opened)
+    yield opened
+    opened.close()
 
 
 @pytest.mark.fault("disk full", "with 0, 64, 128 ... kilobytes left, one run after another")
