@@ -1,7 +1,8 @@
-"""What a process may be deprived of before it starts: permissions that a superuser has, and room on the disk."""
+"""What a process may be deprived of before it starts: permissions that a superuser has, room on the disk, the right time."""
 
 import ctypes
 import resource
+from datetime import timedelta
 
 CAP_DAC_OVERRIDE = 1
 CAPABILITY_VERSION = 0x20080522
@@ -28,3 +29,11 @@ def bound_by_permissions() -> None:
 def no_room() -> None:
     """No file may grow beyond what the database has already: as on a full disk."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+
+def clock_off_by(hours: float) -> None:
+    """The process sees a clock that is wrong."""
+    from jobs import services
+
+    right = services.wall_clock
+    services.wall_clock = lambda: right() + timedelta(hours=hours)

@@ -51,9 +51,13 @@ def test_f03_a_build_without_unique_keys_is_seen_to_open_an_edition_twice(
     town = Town(postgres_database, server, tmp_path, members=12)
     first = town.run(failpoint="run.opening:1:stop")
     first.wait_until_stopped()
-    second = town.run()
-    time.sleep(1.0)  # enough to wait for the first one's key, or to open another edition
-    first.resume()
+    second = town.run(failpoint="run.opening:1:stop" if guard else "")
+    if guard:
+        second.wait_until_stopped()
+    else:
+        time.sleep(1.0)  # it waits for the first one's key
+    for process in (first, second):
+        process.resume()
     for process in (first, second):
         process.ended()
     town.until_finished()

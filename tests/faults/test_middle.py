@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from store.database import Database
-from tests.faults.limits import bound_by_permissions
+from tests.faults.limits import bound_by_permissions, clock_off_by
 from tests.faults.misbehaving import Misbehaving
 from tests.faults.town import Town
 
@@ -90,14 +89,6 @@ def test_f18_a_template_that_fails_for_one_member_keeps_nobody_else_waiting(vill
     village.until_finished()
     assert village.violations() == []
     assert VICTIM in village.server.recipients()
-
-
-def clock_off_by(hours: float) -> None:
-    """The process sees a clock that is wrong."""
-    from jobs import services
-
-    right = services.wall_clock
-    services.wall_clock = lambda: right() + timedelta(hours=hours)
 
 
 @pytest.mark.fault("clock jumps", "by {hours} hours between a kill and the next run")
