@@ -1,11 +1,11 @@
 """Items that reach fewer members than they need: told with the cause, and with what would help."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.terminal import printable
+from jobs.terminal import print_table, printable
 
 if TYPE_CHECKING:
     from digest.items import Item
@@ -47,9 +47,13 @@ def told(items: "Iterable[Item]", short: "Shortfall") -> dict[str, Any]:
     }
 
 
-def print_shortfalls(found: Iterable[dict[str, Any]]) -> None:
-    for one in found:
-        click.echo(sentence(one))
+def print_shortfalls(found: Sequence[dict[str, Any]]) -> None:
+    """A table, and where to read what would help."""
+    if not found:
+        return
+    rows = [(one["title"], one["got"], one["needed"], one["why"]) for one in found]
+    print_table("Reach fewer members than they need", ("item", "reaches", "needs", "why"), rows, right=(1, 2))
+    click.echo(f"`germane items show {found[0]['item']}` tells what would help the first of them.")
 
 
 def sentence(one: dict[str, Any]) -> str:
