@@ -20,7 +20,9 @@ def test_an_empty_folder_becomes_an_installation(folder: Path) -> None:
     assert result.exit_code == 0
     assert "config.toml: written" in result.stdout
     assert "germane networks add" in result.stdout
-    assert set(tomllib.loads((folder / "config.toml").read_text())) == set(Settings.model_fields) - {"secret_key"}
+    text = (folder / "config.toml").read_text()
+    assert set(tomllib.loads(text)) == set(Settings.model_fields) - {"secret_key", "routes"}
+    assert "# [routes.second]" in text, "more routes are shown as an example"
     database = Database(f"sqlite:///{folder / 'germane.db'}")
     schema.check(database)
     database.close()

@@ -131,7 +131,7 @@ SCHEDULES = [("Europe/London", 0, 7, 30), ("Europe/Brussels", 6, 2, 30), ("Austr
 WISHES = [
     Wish(zone, weekday, hour, 23 if hour is not None else 0)
     for zone in ("Europe/London", "America/New_York", "Africa/Cairo", "Pacific/Apia", "Australia/Lord_Howe")
-    for weekday, hour in ((None, None), (0, 7), (0, 6), (6, 2), (2, None), (None, 23), (4, 13))
+    for weekday, hour in ((None, None), (0, 7), (0, 6), (6, 2), (2, 18), (None, 23), (4, 13))
 ]
 
 
