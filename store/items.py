@@ -215,7 +215,7 @@ ANSWERED = "enough members offered help"
 
 def close_answered(connection: Connection, network_key: int, wanted: int, now: datetime) -> int:
     """Close every published request that has as many offers of help as it wants, or `wanted` where it says nothing; 0 sets no
-    end. Returns how many were closed."""
+    end. No message that is handed over from now on holds one. Returns how many were closed."""
     offers = (
         select(func.count())
         .where(FEEDBACK.c.item_id == TABLE.c.id, FEEDBACK.c.verdict == "can_help", FEEDBACK.c.ended == "")
@@ -225,7 +225,10 @@ def close_answered(connection: Connection, network_key: int, wanted: int, now: d
     here = (TABLE.c.network_id == network_key, TABLE.c.kind == "request", TABLE.c.state == "published")
     statement = update(TABLE).where(*here, enough > 0, offers >= enough)
     changes = {"state": "closed", "state_reason": ANSWERED, "updated_at": now}
-    return connection.execute(statement.values(**changes)).rowcount
+    closed = connection.execute(statement.values(**changes).returning(TABLE.c.id)).scalars().all()
+    for key in closed:
+        outbox.take_back(connection, key, now)
+    return len(closed)
 
 
 def add(connection: Connection, network_key: int, item: Item, now: datetime) -> Item:
