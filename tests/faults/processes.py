@@ -6,10 +6,14 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+
+from sqlalchemy import Connection
 
 from tests.faults import broken
 
@@ -93,6 +97,28 @@ def _state(pid: int) -> str:
         return ""
 
 
+def _stop_between_transactions() -> None:
+    """Stopped, the process would keep the database locked for everybody while another of its threads is in a transaction:
+    so a point waits for those. The thread that is inside of one itself stops there, as its point says."""
+    from jobs import failpoints
+    from store.database import Database
+
+    in_transaction = threading.RLock()
+    writing, act = Database.writing, failpoints._armed
+
+    @contextmanager
+    def one_at_a_time(self: Database) -> Iterator[Connection]:
+        with in_transaction, writing(self) as connection:
+            yield connection
+
+    def when_calm(point: str) -> None:
+        with in_transaction:
+            act(point)
+
+    if act:
+        Database.writing, failpoints._armed = one_at_a_time, when_calm  # type: ignore[method-assign]
+
+
 def _germane(
     arguments: list[str],
     folder: str,
@@ -110,6 +136,7 @@ def _germane(
         os.dup2(handle, stream)
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
     importlib.reload(importlib.import_module("jobs.failpoints"))  # it read the environment of the server
+    _stop_between_transactions()
     if without:
         (broken.GUARDS | broken.ON_POSTGRES)[without](broken.for_good)
     before()

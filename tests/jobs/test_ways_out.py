@@ -1,9 +1,5 @@
 """Several ways out, each destination at its own pace, and the failures F2, F4, F9, F10, F11 and F12 by their numbers."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,6 +20,7 @@ from store.database import Database
 from store.tables import Delivery, Member, Outbox
 from tests.builders import NOW, some_services, stored_edition_to_send
 from tests.faults.misbehaving import Fault, Misbehaving
+from tests.faults.processes import Germane
 
 OUTBOX, DELIVERY, MEMBER = Outbox.__table__, Delivery.__table__, Member.__table__  # type: ignore[attr-defined]
 NO_ALARM = {"alarm_share": 1.0, "alarm_domain_share": 1.0}
@@ -223,19 +220,16 @@ def test_f4_a_sender_that_was_stopped_past_its_lease_sends_nothing_any_more(
         "GERMANE_SECRET_KEY": "k" * 40, "GERMANE_SMTP__HOST": server.host, "GERMANE_SMTP__PORT": str(server.port),
         "GERMANE_SMTP__CONNECTIONS": "2", "GERMANE_SENDING__LEASE_S": "1",
     }  # fmt: skip
-    command = [sys.executable, "-c", "from jobs.cli import main; main()", "send"]
-    start: dict[str, Any] = {"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    slow = subprocess.Popen(command, env=os.environ | variables | {"FAILPOINT": "send.content_sent:1:stop"}, **start)
+    slow = Germane("send", folder=tmp_path, variables=variables, failpoint="send.content_sent:1:stop")
     try:
-        os.waitpid(slow.pid, os.WUNTRACED)
+        slow.wait_until_stopped()
         time.sleep(1.2)
-        subprocess.run(command, env=os.environ | variables, check=True, timeout=120, **start)
+        assert Germane("send", folder=tmp_path, variables=variables).ended() == (0, "")
         assert sorted(server.recipients()) == addresses
-        slow.send_signal(signal.SIGCONT)
-        slow.wait(timeout=120)
+        slow.resume()
+        slow.ended()
     finally:
         slow.kill()
-        slow.wait()
     assert Counter(server.recipients()) == Counter(addresses)
     assert _states(database) == {"handed_over": 6}
 
