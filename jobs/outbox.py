@@ -11,7 +11,7 @@ from jobs.terminal import as_json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from jobs.services import Services
-    from store.outbox import Entry, Filter
+    from store.ledger import Entry, Filter
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -49,7 +49,7 @@ def _filters(command: Command) -> Command:
 
 def _wanted(edition: str, states: tuple[str, ...], domain: str, member: str, about: str, message_id: str) -> "Filter":
     from profiles.address import normalise
-    from store.outbox import Filter
+    from store.ledger import Filter
 
     try:
         key = normalise(member).key if member else ""
@@ -69,11 +69,10 @@ def status(config: Path | None, /, as_json: bool, **chosen: Any) -> None:
     Example: germane outbox status --edition 2026-W47
     """
     from jobs.services import open_services
-    from store import outbox as store
-    from store import pacing
+    from store import ledger, pacing
 
     with open_services(config).database.reading() as connection:
-        rows = store.summary(connection, _wanted(**chosen))
+        rows = ledger.summary(connection, _wanted(**chosen))
         paused = pacing.paused(connection)
     if as_json:
         named = [dict(zip(("slot", "kind", "state", "messages"), row, strict=True)) for row in rows]
@@ -117,11 +116,11 @@ def inspect(config: Path | None, /, limit: int, as_json: bool, **chosen: Any) ->
     Example: germane outbox inspect --member ann@example.org
     """
     from jobs.services import open_services
-    from store import outbox as store
+    from store import ledger
 
     with open_services(config).database.reading() as connection:
-        found = store.entries(connection, _wanted(**chosen), limit)
-        attempts = {entry.key: store.attempts_of(connection, entry.key) for entry in found}
+        found = ledger.entries(connection, _wanted(**chosen), limit)
+        attempts = {entry.key: ledger.attempts_of(connection, entry.key) for entry in found}
     if as_json:
         print_json([asdict(entry) | {"attempts_made": attempts[entry.key]} for entry in found])
         return
@@ -187,7 +186,7 @@ def _change(
     config: Path | None, chosen: dict[str, Any], as_json: bool, done: str, act: Callable[[Any, list[int], Any], int]
 ) -> None:
     from jobs.services import open_services
-    from store import editions
+    from store import editions, ledger
     from store import outbox as store
     from store.outbox import Scope
 
@@ -198,7 +197,7 @@ def _change(
     services = open_services(config)
     now, changed = services.now(), 0
     with services.database.writing() as connection:
-        meant = store.keys(connection, _wanted(**chosen), MOST)
+        meant = ledger.keys(connection, _wanted(**chosen), MOST)
         for start in range(0, len(meant), CHUNK):
             changed += act(connection, meant[start : start + CHUNK], now)
         for key in store.released(connection, Scope()):
@@ -258,12 +257,13 @@ def reconcile_with(services: "Services", files: tuple[Path, ...]) -> dict[str, i
     from itertools import chain
 
     from delivery import postfix_log
+    from store import ledger
     from store import outbox as store
 
     log = postfix_log.entries(chain.from_iterable(map(postfix_log.read, files)))
     settled = {"handed_over": 0, "bounced": 0, "still_in_doubt": 0}
     with services.database.writing() as connection:
-        for message_id, key in store.in_doubt(connection).items():
+        for message_id, key in ledger.in_doubt(connection).items():
             entry = log.get(message_id)
             if entry is None:
                 settled["still_in_doubt"] += 1

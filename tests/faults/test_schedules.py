@@ -7,7 +7,8 @@ from importlib import import_module
 import pytest
 
 from tests.faults.broken import GUARDS
-from tests.faults.simulator import Store, play
+from tests.faults.simulated_store import Store
+from tests.faults.simulator import new_store, play
 
 SCHEDULES = int(os.environ.get("FAULT_SCHEDULES", "10000"))
 """How many are played; their seeds are 1 to this number."""
@@ -18,14 +19,14 @@ ENOUGH = 300
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[Store]:
-    store = Store()
+    store = new_store()
     yield store
     store.close()
 
 
 @pytest.fixture(scope="module")
 def store_without_keys() -> Iterator[Store]:
-    store = Store(unique_keys=False)
+    store = new_store(unique_keys=False)
     yield store
     store.close()
 
