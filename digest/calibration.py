@@ -37,7 +37,12 @@ MEMBER_SPREAD = (2.0, 16.0)
 """Standard deviations of members' intercept and slope within a network, chosen on the development corpora (docs/decisions)."""
 NETWORK_SPREAD = (1.5, 12.0, 1.5)
 """Those of networks' weights."""
+SENT_SPREAD = (1.0, 1.5, 0.2)
+"""The same where only pairs that were sent are judged: they tell how many of them are good, and little of those below, so that a
+line learnt from them alone would fall too slowly there and promise too much."""
 LARGEST_LOGIT = 30.0
+FIT_STEPS, LEAST_GAIN = 50, 1e-9
+"""Most steps of Newton's method for a network's weights, usually eight; they end where one more gains less than this."""
 RISE = 0.5
 """Of the logit for each unit of score where nothing else makes it rise."""
 
@@ -240,54 +245,97 @@ mailing lists, loses more by what is sent in vain than another gains by what is 
 DEFAULT = Calibration(weights=(-4.74 - CAUTION, 17.3, 1.23))
 
 
-def calibrate(judged: Judged, prior: Calibration = DEFAULT) -> Calibration:
+def calibrate(
+    judged: Judged, prior: Calibration = DEFAULT, held: tuple[float, float, float] = NETWORK_SPREAD
+) -> Calibration:
     """The network's weights, learnt from what its members judged: the most probable ones together with their members' effects.
 
-    Held to the prior by `NETWORK_SPREAD`; without judged pairs it stays.
+    Held to the prior by `held`, standard deviations of the weights; without judged pairs it stays.
     """
-    return _learnt(judged.telling(), prior, MEMBER_SPREAD)
+    return _learnt(judged.telling(), prior, held, MEMBER_SPREAD)
 
 
 def pooled(judged: Judged, prior: Calibration = DEFAULT) -> Calibration:
     """The weights where members are taken to be alike, as if they were one: what to expect of those who have judged nothing."""
-    return _learnt(judged.telling(), prior, (1e-6, 1e-6))
+    return _learnt(judged.telling(), prior, NETWORK_SPREAD, (1e-6, 1e-6))
 
 
-def _learnt(judged: Judged, prior: Calibration, spread: tuple[float, float]) -> Calibration:
+def _learnt(
+    judged: Judged, prior: Calibration, held: tuple[float, float, float], held_own: tuple[float, float]
+) -> Calibration:
     if not len(judged.member):
         return prior
-    from scipy.optimize import minimize
-
-    fit = _Fit(judged, np.asarray(prior.weights), np.asarray(spread))
-    start = np.zeros(len(prior.weights) + 2 * fit.n_members)
-    found = minimize(fit.loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300})
-    first, second, third = (round(float(weight), 6) for weight in fit.weights(found.x))
-    return Calibration((first, second, max(third, 0.0)))
+    fit = _Fit(judged, np.asarray(prior.weights), np.asarray(held), np.asarray(held_own))
+    weights = fit.found()
+    if weights[-1] < 0:  # a higher score must not have a lower match: the best of those that hold to this
+        weights = fit.found(np.array([True, True, False]))
+    first, second, third = (round(float(weight), 6) for weight in weights)
+    return Calibration((first, second, third))
 
 
 class _Fit:
-    """Minus the log of the posterior density, up to a constant, in parameters that are standard normal a priori: those of the
-    network, then the members' intercepts, then their slopes."""
+    """The most probable weights of a network, together with the intercepts and slopes of its members, by Newton's method.
 
-    def __init__(self, judged: Judged, prior: Floats, spread: Floats) -> None:
-        speaking, self.member = np.unique(judged.member, return_inverse=True)
-        self.n_members, self.prior, self.spread = len(speaking), prior, spread
-        self.good, self.weight = judged.good.astype(np.float64), judged.weight
-        self.design, self.turn = judged.design, judged.score - CENTRE
+    In the matrix of second derivatives each member's own two figures meet only the network's weights, so they are eliminated
+    first (Boyd and Vandenberghe 2004, appendix C.4), and a step takes time linear in the pairs.
+    """
 
-    def weights(self, parameters: Floats) -> Floats:
-        """Those of the network."""
-        return np.asarray(self.prior + np.asarray(NETWORK_SPREAD) * parameters[: len(self.prior)])
+    def __init__(self, judged: Judged, prior: Floats, held: Floats, held_own: Floats) -> None:
+        """`held` and `held_own` are standard deviations of the network's weights and of a member's two figures."""
+        order = np.argsort(judged.member, kind="stable")
+        _, self.start, self.member = np.unique(judged.member[order], return_index=True, return_inverse=True)
+        self.n_members, self.prior = len(self.start), prior
+        self.held, self.held_own = 1.0 / np.square(held), 1.0 / np.square(held_own)
+        self.good, self.weight = judged.good[order].astype(np.float64), judged.weight[order]
+        self.design = judged.design[order]
+        self.own = np.stack([np.ones(len(order)), judged.score[order] - CENTRE], axis=1)
+        own, crossing = self.own, (self.design[:, :, None] * self.own[:, None, :]).reshape(len(order), -1)
+        self.products = np.concatenate([own[:, [0, 0, 1]] * own[:, [0, 1, 1]], crossing], axis=1)
 
-    def loss(self, parameters: Floats) -> tuple[float, Floats]:
-        """The loss and its gradient."""
-        intercept, slope = parameters[len(self.prior) :].reshape(2, self.n_members) * self.spread[:, None]
-        logit = self.design @ self.weights(parameters) + intercept[self.member] + slope[self.member] * self.turn
-        lost = self.weight @ (np.logaddexp(0.0, logit) - self.good * logit) + parameters @ parameters / 2
-        away = self.weight * (_probability(logit) - self.good)
-        gradient = [
-            self.design.T @ away * NETWORK_SPREAD,
-            np.bincount(self.member, away, self.n_members) * self.spread[0],
-            np.bincount(self.member, away * self.turn, self.n_members) * self.spread[1],
-        ]
-        return float(lost), np.concatenate(gradient) + parameters
+    def found(self, free: npt.NDArray[np.bool_] | None = None) -> Floats:
+        """The weights of shape (3,); those that are not `free` are 0."""
+        free = np.ones(len(self.prior), dtype=np.bool_) if free is None else free
+        weights, own = np.where(free, self.prior, 0.0), np.zeros((self.n_members, 2))
+        lost = self._loss(weights, own)
+        for _ in range(FIT_STEPS):
+            step, own_step, gain = self._step(weights, own, free)
+            if gain < LEAST_GAIN:
+                break
+            length = 1.0
+            while (shorter := self._loss(weights - length * step, own - length * own_step)) > lost and length > 1e-6:
+                length /= 2
+            weights, own, lost = weights - length * step, own - length * own_step, shorter
+        return weights
+
+    def _logit(self, weights: Floats, own: Floats) -> Floats:
+        return np.asarray(self.design @ weights + (own[self.member] * self.own).sum(axis=1))
+
+    def _loss(self, weights: Floats, own: Floats) -> float:
+        """Minus the log of the posterior density, up to a constant."""
+        logit = self._logit(weights, own)
+        told = self.weight @ (np.logaddexp(0.0, logit) - self.good * logit)
+        return float(told + self.held @ (weights - self.prior) ** 2 / 2 + (own**2 @ self.held_own).sum() / 2)
+
+    def _step(self, weights: Floats, own: Floats, free: npt.NDArray[np.bool_]) -> tuple[Floats, Floats, float]:
+        """Newton's step for the weights and the members, to be taken away, and how much less the loss should be for it."""
+        probability = _probability(self._logit(weights, own))
+        away = self.weight * (probability - self.good)
+        curve = self.weight * probability * (1.0 - probability)
+        first = self.design.T @ away + self.held * (weights - self.prior)
+        first_own = self._summed(away[:, None] * self.own) + own * self.held_own
+        shared = (self.design * curve[:, None]).T @ self.design + np.diag(self.held)
+        summed = self._summed(curve[:, None] * self.products)
+        a, b, c = summed[:, 0] + self.held_own[0], summed[:, 1], summed[:, 2] + self.held_own[1]
+        inverse = np.stack([c, -b, -b, a], axis=1).reshape(-1, 2, 2) / (a * c - b * b)[:, None, None]
+        crossed = summed[:, 3:].reshape(self.n_members, len(weights), 2)
+        eliminated = crossed @ inverse  # of shape (n_members, 3, 2)
+        left = shared - np.einsum("mik,mjk->ij", eliminated, crossed)
+        right = first - np.einsum("mik,mk->i", eliminated, first_own)
+        step = np.zeros(len(weights))
+        step[free] = np.linalg.solve(left[np.ix_(free, free)], right[free])
+        own_step = np.einsum("mkl,ml->mk", inverse, first_own - np.einsum("mik,i->mk", crossed, step))
+        return step, own_step, float(first[free] @ step[free] + (first_own * own_step).sum()) / 2
+
+    def _summed(self, values: Floats) -> Floats:
+        """Of each column of values over pairs the sum for each member: of shape (n_members, n_columns)."""
+        return np.asarray(np.add.reduceat(values, self.start, axis=0))

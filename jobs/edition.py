@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection
 
 from digest.budgets import Allowance, Bounds, Room, Wished, room
-from digest.calibration import Calibration, Judged, calibrate
+from digest.calibration import SENT_SPREAD, Calibration, Judged, calibrate
 from digest.composition import NOTHING_HEARD, Batch, Composition, Heard, Wants, explained, gather
 from digest.composition import Edition as Fitted
 from digest.composition import decided as decide_all
@@ -165,7 +165,7 @@ def _learnt(services: Services, network: Network, fitted: Fitted, as_of: datetim
             profiles, wishes = zip(*((profile_of(m), preferences_of(m)) for m in speaking), strict=True)
             judged.append(fitted.judged(fitted.wants(profiles, wishes, heard_of(speaking, fitted, voices))))
         after = batch[-1].member_key
-    return calibrate(Judged.joined(judged)) if judged else fitted.calibration
+    return calibrate(Judged.joined(judged), held=SENT_SPREAD) if judged else fitted.calibration
 
 
 def _comparison(settings: dict[str, Any]) -> Comparison | None:

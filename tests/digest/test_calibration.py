@@ -3,11 +3,15 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 
 from bench.evaluation import calibration_error
 from digest.calibration import (
     CENTRE,
     DEFAULT,
+    MEMBER_SPREAD,
+    NETWORK_SPREAD,
+    SENT_SPREAD,
     Background,
     Calibration,
     Effects,
@@ -162,3 +166,48 @@ def test_members_without_a_word_of_their_own_are_expected_to_be_like_the_others(
 
 def test_the_same_words_teach_the_same() -> None:
     assert calibrate(judged_ones(7)) == calibrate(judged_ones(7))
+
+
+def lost(judged: Judged, weights: np.ndarray, own: np.ndarray, held: tuple[float, float, float]) -> float:
+    """Minus the log of the posterior density; `own` of shape (2, n_members)."""
+    logit = judged.design @ weights + own[0][judged.member] + own[1][judged.member] * (judged.score - CENTRE)
+    told = judged.weight @ (np.logaddexp(0, logit) - judged.good * logit)
+    away = (weights - DEFAULT.weights) / held
+    return float(told + (away @ away + ((own.T / MEMBER_SPREAD) ** 2).sum()) / 2)
+
+
+def sent_ones(seed: int, n: int = 12) -> Judged:
+    """What is judged of a first edition: nothing that scores low, and only at the highest scores more of it good."""
+    drawn, rng = judged_ones(seed, n), np.random.default_rng(seed)
+    sent = (drawn.score > 0.12) & (drawn.score < 0.5)
+    good = rng.random(len(sent)) < np.where(drawn.score < 0.35, 0.2, 0.8)
+    return Judged(drawn.member[sent], drawn.score[sent], good[sent], drawn.weight[sent], drawn.background)
+
+
+@pytest.mark.parametrize("taught", [judged_ones(5, n=8, shift=1.0).telling(), sent_ones(2).telling()])
+@pytest.mark.parametrize("held", [NETWORK_SPREAD, SENT_SPREAD])
+def test_the_weights_are_the_most_probable_ones_of_which_none_makes_the_match_fall(
+    taught: Judged, held: tuple[float, float, float]
+) -> None:
+    n = taught.n_members
+    best = minimize(
+        lambda x: lost(taught, x[:3], x[3:].reshape(2, n), held), np.r_[DEFAULT.weights, np.zeros(2 * n)],
+        method="L-BFGS-B", bounds=[(None, None)] * 2 + [(0, None)] + [(None, None)] * 2 * n,
+        options={"maxiter": 5000, "maxfun": 200_000, "ftol": 1e-12},
+    )  # fmt: skip
+    assert calibrate(taught, held=held).weights == pytest.approx(best.x[:3], abs=0.03)
+
+
+def test_learnt_from_what_was_sent_alone_it_promises_no_more_than_was_found_there() -> None:
+    """The standing alone would have a weight below 0: without it the others have to be learnt anew."""
+    taught = sent_ones(1, n=40)
+    learnt = pooled(taught)
+    assert learnt.weights[2] == 0
+    assert match(taught.score.tolist(), learnt).mean() / 100 == pytest.approx(taught.good.mean(), abs=0.02)
+
+
+def test_what_was_sent_alone_hardly_tells_how_fast_the_chance_falls_below_it() -> None:
+    taught = sent_ones(1, n=40)
+    low = [0.03, 0.05]
+    assert calibrate(taught).weights[1] < 10 < calibrate(taught, held=SENT_SPREAD).weights[1]
+    assert match(low, calibrate(taught, held=SENT_SPREAD)).max() < match(low, calibrate(taught)).min()

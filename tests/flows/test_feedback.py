@@ -121,10 +121,14 @@ def next_week(town: Town) -> None:
 
 
 def test_more_like_this_brings_more_of_it(town: Town) -> None:
+    """It comes to match better than before, and better than what Ann passed over, which goes before it for Ben."""
+    before = town.match("ann@example.org", f"palliative-{town.now:%m%d}")
     town.press("ann@example.org", "Palliative care", "more")
     next_week(town)
-    name = f"palliative-{town.now:%m%d}"
-    assert town.match("ann@example.org", name) > town.match("ben@example.org", name) > 0
+    liked, passed_over = f"palliative-{town.now:%m%d}", f"nursing-{town.now:%m%d}"
+    assert town.match("ann@example.org", liked) > before > 0
+    assert town.match("ann@example.org", liked) > town.match("ann@example.org", passed_over) + 10
+    assert 0 < town.match("ben@example.org", liked) < town.match("ben@example.org", passed_over)
     assert town.threshold("ann@example.org") == town.threshold("ben@example.org") - 2 * 0.5 ** (7 / 90)
     assert town.learned("ann@example.org")["palliative care"] > 0
     assert town.learned("ben@example.org") == {}
