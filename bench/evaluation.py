@@ -18,11 +18,12 @@ import scipy.sparse as sp
 from bench.corpora import Corpus, Record, read_corpus
 from bench.relevance import item_of
 from digest.calibration import DEFAULT, Background, Calibration, Effects, Judged, calibrate, default_threshold, pooled
+from digest.fitting import fit
 from digest.learning import Feedback, effective_profiles
 from digest.learning import Settings as LearningSettings
 from digest.matching import TfidfMatcher
 from digest.selection import select
-from digest.vectors import Rows, VectorSpace, fit
+from digest.vectors import Rows, VectorSpace
 from digest.vectors import Settings as SpaceSettings
 from profiles.member import Profile
 

@@ -16,9 +16,9 @@ from bench.weekly import NOW
 from digest.calibration import Background, Effects
 from digest.composition import Edition
 from digest.eligibility import Eligibility, Members
+from digest.fitting import fit
 from digest.items import AUDIENCE_FACETS, Item
 from digest.preview import Bars, Preview, Readers, Standing, Wish, preview
-from digest.vectors import fit
 from profiles.member import Preferences
 
 BASE, LEAST = 15_000, 15.0

@@ -7,11 +7,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from digest.calibration import DEFAULT, Background, Effects, Judged, calibrate, default_threshold
+from digest.fitting import fit
 from digest.items import Item
 from digest.learning import Feedback, effective_profiles
 from digest.matching import TfidfMatcher
 from digest.selection import select
-from digest.vectors import fit
 from profiles.member import Profile
 
 UTILITY = 2.0

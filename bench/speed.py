@@ -11,10 +11,10 @@ import scipy.sparse as sp
 
 from bench import synthetic
 from digest.calibration import Background, Judged, calibrate
+from digest.fitting import fit
 from digest.learned import learned_terms
 from digest.learning import Feedback, effective_profiles, learned_rows
 from digest.matching import TfidfMatcher
-from digest.vectors import fit
 
 NOW = datetime(2026, 11, 16, 7, 30, tzinfo=UTC)
 PAST, MEMBERS, ITEMS, WORDS = 20_000, 15_000, 500, 100_000

@@ -17,9 +17,9 @@ from pydantic import SecretStr
 from bench import synthetic
 from delivery.sink import Accepted, Sink, running
 from digest.composition import Batch, Edition, compose
+from digest.fitting import fit
 from digest.items import Item
 from digest.selection import select
-from digest.vectors import fit
 from jobs.run import run_edition
 from jobs.services import Services
 from jobs.settings import Settings, SmtpSettings

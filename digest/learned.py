@@ -11,7 +11,8 @@ import scipy.sparse as sp
 
 from digest.learning import Feedback
 from digest.text import STOP_WORDS
-from digest.vectors import PAIR, Rows, VectorSpace
+from digest.tokens import PAIR
+from digest.vectors import Rows, VectorSpace
 
 Ints = npt.NDArray[np.int64]
 

@@ -7,7 +7,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from digest.vectors import GAP, PAIR, Rows, VectorSpace
+from digest.fitting import GAP
+from digest.tokens import PAIR
+from digest.vectors import Rows, VectorSpace
 
 Source = Literal["stated", "topic", "learned", "related"]
 Ints = npt.NDArray[np.int64]

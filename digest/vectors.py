@@ -8,32 +8,22 @@ in all of them, which tell what it is about in other words. `blocks` are their p
 import io
 import json
 import math
-from array import array
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from digest.items import Item, Topic
-from digest.text import CODE, STOP_WORDS, Analyser, is_term, plain_text, words_of
+from digest.text import STOP_WORDS, Analyser, is_term
+from digest.tokens import Tokens, profile_tokens, read_items, unknown_words
 from profiles.member import Profile
 
 Rows = sp.csr_matrix
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-
-CODE_CHARS = 1000
-"""Of a body in which codes' spelling (COVID-19, not COVID 19) is looked for."""
-FUNCTION_WORD = -3
-GAP = "…"
-"""Stands in a label of two words that are hardly ever written side by side: it is no phrase to show."""
-PAIR = 1 << 32
-"""A pair of words is the code `first * PAIR + second` of their word numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,35 +66,6 @@ class Settings:
     newest: int = 50_000
     """Only so many items, the last ones given, are read by `fit`: document frequencies do not change beyond."""
     most_terms: int = 400_000
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """The words of many texts in a row. `row`, `part` and `weight` say whose, in which field, and how much a word counts.
-
-    `place` counts function words too, which are left out otherwise, so that "quality of life" has the pair "quality life".
-    """
-
-    word: Ints
-    place: Ints
-    row: Ints
-    part: Ints
-    weight: Floats
-    n_rows: int
-
-    def pairs(self, is_full: npt.NDArray[np.bool_]) -> tuple[Ints, Ints]:
-        """Codes of neighbouring words of one field, of which one at least says something alone, and where the first one is."""
-        if len(self.word) < 2:
-            return self.word[:0], self.word[:0]
-        first, second = self.word[:-1], self.word[1:]
-        known = (first >= 0) & (second >= 0) & (self.part[:-1] == self.part[1:])
-        at = np.flatnonzero(known)
-        at = at[is_full[first[at]] | is_full[second[at]]]
-        return first[at] * PAIR + second[at], at
-
-    def adjoining(self, at: Ints) -> npt.NDArray[np.bool_]:
-        """Whether nothing stood between the words at these places and their next ones."""
-        return np.asarray(self.place[at + 1] - self.place[at] == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +129,7 @@ class VectorSpace:
 
     def item_vectors(self, items: Sequence[Item]) -> Rows:
         """Rows of shape (n_items, n_columns), float32."""
-        tokens = _read_items(items, self.analyser, self.settings, self.number).tokens(len(items))
+        tokens = read_items(items, self.analyser, self.settings.title_weight, self.number).tokens(len(items))
         return self._rows(tokens, [item.topics for item in items])
 
     def interests(self, profiles: Sequence[Profile]) -> Interests:
@@ -176,10 +137,10 @@ class VectorSpace:
         parts = [(number, part) for number, profile in enumerate(profiles) for part in parts_of(profile.stated)]
         topics = [(number, profile.chosen) for number, profile in enumerate(profiles) if profile.chosen]
         texts = [([part], profiles[number].languages) for number, part in parts] + [([], ())] * len(topics)
-        tokens = _profile_tokens(texts, self.analyser, self.number)
+        tokens = profile_tokens(texts, self.analyser, self.number)
         weighted = self.weighted(self.counts(tokens), [()] * len(parts) + [keys for _, keys in topics])
         known = np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel()
-        all_of_it = known + _unknown(tokens) * self.rarest**2
+        all_of_it = known + unknown_words(tokens) * self.rarest**2
         coverage = np.sqrt(known / np.where(all_of_it > 0, all_of_it, 1.0)).astype(np.float32)
         owner = np.array([number for number, _ in (*parts, *topics)], dtype=np.int64)
         return Interests(self.with_latent(weighted), owner, len(profiles), coverage)
@@ -204,7 +165,7 @@ class VectorSpace:
 
     def with_latent(self, lexical: Rows) -> Rows:
         """Lexical rows with their latent blocks behind them, each block of unit length."""
-        unit = _unit(lexical)
+        unit = unit_rows(lexical)
         full = np.asarray(unit @ self.latent, dtype=np.float32)
         blocks = [sp.csr_matrix(unit_length(full[:, : self.settings.broad])), sp.csr_matrix(unit_length(full))]
         rows: Rows = sp.hstack([unit, *blocks], format="csr", dtype=np.float32)
@@ -241,7 +202,7 @@ class VectorSpace:
                 pair_codes=arrays["pair_codes"], idf=arrays["idf"], labels=_lines(arrays["labels"]),
                 topics=[Topic(**{**topic, "synonyms": tuple(topic["synonyms"])}) for topic in head["topics"]],
                 latent=arrays["latent"].astype(np.float32), metric=arrays["metric"], centre=arrays["centre"],
-                analyser=_analyser(settings),
+                analyser=analyser_of(settings),
             )  # fmt: skip
 
     @cached_property
@@ -320,7 +281,7 @@ class TopicMap:
         self.phrases = [
             (columns, topic.key)
             for topic in space.topics
-            for columns in sorted({c for phrase in _phrases(topic) for c in _phrase_columns(space, phrase)})
+            for columns in sorted({c for phrase in phrases_of(topic) for c in _phrase_columns(space, phrase)})
         ]
 
     def _with_ancestors(self, key: str, parents: dict[str, str]) -> list[tuple[int, float]]:
@@ -355,17 +316,8 @@ class TopicMap:
                 yield from ((int(row), column, weight * share) for row in rows)
 
 
-def _unknown(tokens: Tokens) -> Floats:
-    """Of each row the unknown words, in the reading that knows most of them: shape (n_rows,)."""
-    first = np.flatnonzero(np.diff(tokens.part, prepend=-1))
-    per_part = np.zeros(len(first))
-    np.add.at(per_part, np.cumsum(np.diff(tokens.part, prepend=-1) > 0) - 1, tokens.word == -1)
-    least = np.full(tokens.n_rows, np.inf)
-    np.minimum.at(least, tokens.row[first], per_part)
-    return np.where(np.isfinite(least), least, 0.0).astype(np.float32)
-
-
-def _phrases(topic: Topic) -> tuple[str, ...]:
+def phrases_of(topic: Topic) -> tuple[str, ...]:
+    """What a topic is found by in a text."""
     return (topic.label, *topic.synonyms)
 
 
@@ -391,109 +343,13 @@ def parts_of(stated: str) -> list[str]:
     return [part for part in stated.replace("\n", ";").split(";") if part.strip()]
 
 
-class _Reader:
-    """Reads texts word by word, and remembers each word as it is written, for each language, with the number of its stem."""
-
-    def __init__(self, analyser: Analyser, number: Callable[[str], int]) -> None:
-        self.analyser, self.number = analyser, number
-        self.words: list[str] = []
-        self.numbers: list[int] = []
-        self._known: dict[str, _Spellings] = {}
-        self._raw = array("q")
-        self._row: list[int] = []
-        self._weight: list[float] = []
-        self._size: list[int] = []
-
-    def read(self, row: int, weight: float, words: Sequence[str], language: str) -> None:
-        """Read one field of a row's text, as its words are written."""
-        known = self._known.get(language)
-        if known is None:
-            known = self._known[language] = _Spellings(self, language)
-        self._raw.extend(map(known.__getitem__, words))
-        self._row.append(row)
-        self._weight.append(weight)
-        self._size.append(len(words))
-
-    def tokens(self, n_rows: int) -> "Tokens":
-        """What was read, without function words."""
-        word = np.array(self.numbers, dtype=np.int64)[self.raw]
-        size, place = np.array(self._size, dtype=np.int64), np.flatnonzero(word != FUNCTION_WORD)
-        return Tokens(
-            word=word[place], place=place, n_rows=n_rows,
-            row=np.repeat(np.array(self._row, dtype=np.int64), size)[place], part=self.part[place],
-            weight=np.repeat(np.array(self._weight, dtype=np.float32), size)[place],
-        )  # fmt: skip
-
-    @property
-    def raw(self) -> Ints:
-        """For each word that was read, function words included, its place in `words`."""
-        return np.array(self._raw, dtype=np.int64, copy=True)
-
-    @property
-    def part(self) -> Ints:
-        """For each word that was read the number of its field."""
-        return np.repeat(np.arange(len(self._size)), np.array(self._size, dtype=np.int64))
-
-    def renumber(self, new_number: Ints) -> None:
-        """Give the stems the numbers of a vocabulary."""
-        old = np.array(self.numbers, dtype=np.int64)
-        self.numbers = np.where(old >= 0, new_number[np.maximum(old, 0)], old).tolist()
-
-    def written(self) -> Counter[str]:
-        """How often each word was written that way, function words left out."""
-        times = np.bincount(self.raw, minlength=len(self.words)).tolist()
-        found = Counter[str]()
-        for word, number, count in zip(self.words, self.numbers, times, strict=True):
-            if number != FUNCTION_WORD:
-                found[word] += count
-        return found
-
-
-class _Spellings(dict[str, int]):
-    """Words of one language as they are written -> their place among a reader's words."""
-
-    def __init__(self, reader: _Reader, language: str) -> None:
-        super().__init__()
-        self.reader, self.stems = reader, reader.analyser.stems(language)
-
-    def __missing__(self, word: str) -> int:
-        stem = self.stems[word]
-        self[word] = len(self.reader.words)
-        self.reader.words.append(word)
-        self.reader.numbers.append(self.reader.number(stem) if stem else FUNCTION_WORD)
-        return self[word]
-
-
-def _read_items(items: Sequence[Item], analyser: Analyser, settings: Settings, number: Callable[[str], int]) -> _Reader:
-    """Of each item the title, then the body: fields of even and odd number."""
-    reader = _Reader(analyser, number)
-    for row, item in enumerate(items):
-        title, body = words_of(plain_text(item.title)), words_of(plain_text(item.body))
-        language = item.language or analyser.language_of(chain(title, body))
-        reader.read(row, settings.title_weight, title, language)
-        reader.read(row, 1.0, body, language)
-    return reader
-
-
-def _profile_tokens(
-    texts: Sequence[tuple[Sequence[str], Sequence[str]]], analyser: Analyser, number: Callable[[str], int]
-) -> Tokens:
-    """`texts` are (parts, languages). With several languages the text is read in each; a term they share counts once for each."""
-    reader = _Reader(analyser, number)
-    for row, (parts, languages) in enumerate(texts):
-        for part in parts:
-            words = words_of(plain_text(part))
-            for language in languages or (analyser.default_language,):
-                reader.read(row, 1.0, words, language)
-    return reader.tokens(len(texts))
-
-
 def _dampened(counts: Floats) -> Floats:
     """1 + log(count), continued to 0 in a straight line below a count of 1."""
     return np.where(counts >= 1.0, 1.0 + np.log(np.maximum(counts, 1.0)), counts).astype(np.float32)
 
 
-def _unit(rows: Rows) -> Rows:
+def unit_rows(rows: Rows) -> Rows:
+    """Rows scaled to unit length, in place where they can be; an empty one stays as it is."""
     from sklearn.preprocessing import normalize
 
     return normalize(rows, copy=False).astype(np.float32) if all(rows.shape) else rows.astype(np.float32)
@@ -508,191 +364,9 @@ def _lines(array: npt.NDArray[np.uint8]) -> list[str]:
     return text.split("\n") if text else []
 
 
-def _analyser(settings: Settings) -> Analyser:
+def analyser_of(settings: Settings) -> Analyser:
+    """What reads texts by these settings."""
     return Analyser(settings.language, settings.stemming, settings.stop_words)
-
-
-def fit(items: Sequence[Item], topics: Sequence[Topic], settings: Settings | None = None) -> VectorSpace:
-    """The space of these items, oldest first, and topics. Give the open items too: a word that no item has matches nothing."""
-    settings = settings or Settings()
-    items = items[-settings.newest :]
-    analyser, numbers = _analyser(settings), _Numbers()
-    reader = _read_items(items, analyser, settings, numbers.__getitem__)
-    tokens = reader.tokens(len(items))
-    for topic in topics:
-        for phrase in _phrases(topic):
-            for language in STOP_WORDS:
-                numbers.forced.append([numbers[term] for term in analyser.terms(phrase, language) if term])
-    vocabulary = _vocabulary(tokens, numbers, settings)
-    space = VectorSpace(
-        settings=settings, words=vocabulary.words, n_words=vocabulary.n_words, pair_codes=vocabulary.pair_codes,
-        topics=sorted(topics, key=lambda topic: topic.key), n_items=len(items), analyser=analyser, labels=[],
-        idf=np.ones(vocabulary.n_words + len(vocabulary.pair_codes) + len(topics), dtype=np.float32),
-        latent=_none(0, 0), metric=_none(0, 0), centre=_none(0),
-    )  # fmt: skip
-    tokens = replace(tokens, word=vocabulary.new_number[tokens.word])
-    counts = space.counts(tokens)
-    keys = [item.topics for item in items]
-    reader.renumber(vocabulary.new_number)
-    labels = _labels(space, items, tokens, reader)
-    space = replace(space, idf=_idf(space.topic_map.add_to(counts, keys)), labels=labels)
-    return _with_semantics(space, _unit(space.weighted(counts, keys)))
-
-
-class _Numbers(dict[str, int]):
-    """Numbers words in the order of their first coming."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.forced: list[list[int]] = []
-
-    def __missing__(self, word: str) -> int:
-        self[word] = len(self)
-        return self[word]
-
-
-@dataclass(frozen=True, slots=True)
-class _Vocabulary:
-    words: list[str]
-    n_words: int
-    pair_codes: Ints
-    new_number: Ints
-
-
-def _vocabulary(tokens: Tokens, numbers: _Numbers, settings: Settings) -> _Vocabulary:
-    names = np.array(list(numbers), dtype=object)
-    full = np.array([is_term(word) for word in numbers] or [False])
-    least, most = _limits(tokens.n_rows, settings)
-    df = np.bincount(_distinct(tokens.row * PAIR + tokens.word) % PAIR, minlength=len(names))
-    has_column = full[: len(names)] & (df >= 1) & (df <= most)
-    has_column[[number for forced in numbers.forced if len(forced) == 1 for number in forced]] = True
-    pairs = _pair_codes(tokens, full, least, most, settings) if settings.pairs else np.zeros(0, np.int64)
-    forced = [a * PAIR + b for words in numbers.forced for a, b in pairwise(words)]
-    pairs = np.union1d(pairs, np.array(forced, dtype=np.int64))
-    in_pair = np.zeros(len(names), bool)
-    in_pair[pairs // PAIR] = in_pair[pairs % PAIR] = True
-    order = np.concatenate([np.flatnonzero(has_column), np.flatnonzero(in_pair & ~has_column)])
-    new_number = np.full(len(names) + 1, -1, dtype=np.int64)
-    new_number[order] = np.arange(len(order))
-    codes = np.sort(new_number[pairs // PAIR] * PAIR + new_number[pairs % PAIR])
-    return _Vocabulary([str(name) for name in names[order]], int(has_column.sum()), codes, new_number)
-
-
-def _limits(n_items: int, settings: Settings) -> tuple[int, float]:
-    """Least and greatest number of items that a pair, or a term, is in. A small network keeps everything."""
-    least = 1 if n_items < 50 else 2 if n_items < 100_000 else 3
-    return least, max(10.0, settings.max_share * n_items)
-
-
-def _pair_codes(tokens: Tokens, full: npt.NDArray[np.bool_], least: int, most: float, settings: Settings) -> Ints:
-    codes, where = tokens.pairs(full)
-    names, number = np.unique(codes, return_inverse=True)
-    df = np.bincount(
-        _distinct(number * np.int64(tokens.n_rows) + tokens.row[where]) // tokens.n_rows, minlength=len(names)
-    )
-    unique = names
-    kept = (df >= least) & (df <= most)
-    unique, df = unique[kept], df[kept]
-    if len(unique) > settings.most_terms:
-        unique = unique[np.sort(np.argsort(-df, kind="stable")[: settings.most_terms])]
-    return unique
-
-
-def _distinct(values: Ints) -> Ints:
-    """The distinct values, sorted. (NumPy's own `unique` takes a hash table, many times slower for millions of them.)"""
-    values = np.sort(values)
-    first = np.ones(len(values), dtype=np.bool_)
-    first[1:] = values[1:] != values[:-1]
-    return values[first]
-
-
-def _idf(counts: Rows) -> Floats:
-    if not counts.shape[0]:
-        return np.ones(counts.shape[1], dtype=np.float32)
-    from sklearn.feature_extraction.text import TfidfTransformer
-
-    return np.asarray(TfidfTransformer().fit(counts).idf_, dtype=np.float32)
-
-
-def _labels(space: VectorSpace, items: Sequence[Item], tokens: Tokens, reader: _Reader) -> list[str]:
-    words = _written_words(space, reader.written())
-    codes = Counter(
-        code.casefold() for item in items for code in CODE.findall(f"{item.title} {item.body[:CODE_CHARS]}")
-    )
-    between = _between(space, reader)
-    pairs = []
-    for code, adjoins in zip(space.pair_codes.tolist(), _adjoining_pairs(space, tokens), strict=True):
-        first, second = words[code // PAIR], words[code % PAIR]
-        if adjoins:
-            pairs.append(f"{first}-{second}" if f"{first}-{second}".casefold() in codes else f"{first} {second}")
-        else:
-            middle = between.get(code)
-            pairs.append(f"{first} {middle} {second}" if middle else f"{first} {GAP} {second}")
-    return [*words[: space.n_words], *pairs, *(topic.label for topic in space.topics)]
-
-
-def _adjoining_pairs(space: VectorSpace, tokens: Tokens) -> npt.NDArray[np.bool_]:
-    """Of the space's pairs those whose words mostly stand side by side: shape (n_pairs,)."""
-    codes, where = tokens.pairs(space.full_words)
-    at = np.minimum(np.searchsorted(space.pair_codes, codes), max(0, len(space.pair_codes) - 1))
-    found = space.pair_codes[at] == codes if len(space.pair_codes) else np.zeros(len(codes), bool)
-    size = len(space.pair_codes)
-    times = np.bincount(at[found], minlength=size)
-    side_by_side = np.bincount(at[found], weights=tokens.adjoining(where[found]), minlength=size)
-    return np.asarray(side_by_side * 2 >= times)
-
-
-def _between(space: VectorSpace, reader: _Reader) -> dict[int, str]:
-    """Pairs' codes with the function word that most often stands between the two in titles: "of" in "quality of life"."""
-    raw, part = reader.raw, reader.part
-    if len(raw) < 3:
-        return {}
-    word = np.array(reader.numbers, dtype=np.int64)[raw]
-    first, middle, second = word[:-2], word[1:-1], word[2:]
-    at = np.flatnonzero(
-        (middle == FUNCTION_WORD) & (first >= 0) & (second >= 0) & (part[:-2] == part[2:]) & (part[:-2] % 2 == 0)
-    )
-    codes = first[at] * PAIR + second[at]
-    known = np.isin(codes, space.pair_codes)
-    seen: dict[int, Counter[str]] = {}
-    for code, place in zip(codes[known].tolist(), raw[at[known] + 1].tolist(), strict=True):
-        seen.setdefault(code, Counter())[reader.words[place].casefold()] += 1
-    return {code: counter.most_common(1)[0][0] for code, counter in seen.items()}
-
-
-def _written_words(space: VectorSpace, written: Counter[str]) -> list[str]:
-    """For each stem the way it is most often written. A capital at the start of a sentence or title counts for little."""
-    best: dict[str, tuple[float, str]] = {}
-    for word, stem in space.analyser.seen():
-        count = written[word] * (0.1 if word.istitle() else 1.0)
-        best[stem] = max(best.get(stem, (0.0, stem)), (count, word))
-    return [best.get(word, (0.0, word))[1] for word in space.words]
-
-
-def _with_semantics(space: VectorSpace, unit: Rows) -> VectorSpace:
-    """The space with the latent semantics of the items' unit rows of shape (n_items, n_terms)."""
-    settings, n_items = space.settings, unit.shape[0]
-    unit = unit[-settings.latent_newest :]
-    frequency = np.bincount(unit.indices, minlength=unit.shape[1])
-    columns = np.flatnonzero(frequency >= (settings.latent_items if n_items >= 1000 else 1))
-    size = min(settings.latent, n_items // 5, len(columns) - 1)
-    if n_items < settings.latent_from or size < 1:
-        return replace(space, latent=_none(unit.shape[1], 0))
-    from sklearn.decomposition import TruncatedSVD
-
-    svd = TruncatedSVD(size, random_state=0, n_iter=2).fit(unit[:, columns])
-    latent = _none(unit.shape[1], size)
-    # Half precision's values, so that bytes keep them exactly.
-    latent[columns] = svd.components_.T.astype(np.float16)
-    seen = unit_length(np.asarray(unit @ latent))
-    covariance = np.cov(seen.T)
-    ridge = settings.whitening * np.trace(covariance) / size
-    metric = np.linalg.inv(covariance + ridge * np.eye(size)) * (ridge + np.trace(covariance) / size)
-    return replace(space, latent=latent, metric=metric.astype(np.float32), centre=seen.mean(axis=0).astype(np.float32))
-
-
-def _none(*shape: int) -> Floats:
-    return np.zeros(shape, dtype=np.float32)
 
 
 def unit_length(rows: npt.NDArray[np.floating]) -> Floats:

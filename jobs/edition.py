@@ -22,6 +22,7 @@ from digest.decision import NO_LIMIT, NO_ROOM, NOTES, Decision, Reach, Shape, Sh
 from digest.duplicates import Duplicates
 from digest.eligibility import Block
 from digest.feedback import PASSED_OVER, Rule, Said, Told
+from digest.fitting import fit
 from digest.interleaving import NO_TEAM, Comparison
 from digest.items import Item
 from digest.learned import Learned
@@ -29,7 +30,7 @@ from digest.order import OrderRule
 from digest.pool import Pool
 from digest.reach import reach_left, unused_words
 from digest.reasons import Reason
-from digest.vectors import VectorSpace, fit
+from digest.vectors import VectorSpace
 from jobs.due import due_at, is_due, start_of
 from jobs.failpoints import reach as fail_point
 from jobs.services import Services

@@ -1,8 +1,8 @@
 import numpy as np
 
 from digest.composition import Batch, Edition, compose
+from digest.fitting import fit
 from digest.matching import Least, Rows
-from digest.vectors import fit
 from profiles.member import Preferences, Profile
 from tests.builders import an_item
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from digest.duplicates import SAME_TEXT, Duplicates, groups, normalised_link, pairs
+from digest.fitting import fit
 from digest.items import Item
-from digest.vectors import fit
 from tests.builders import NOW, an_item
 
 EXAMPLE = Path(__file__).parents[2] / "example"

@@ -9,11 +9,12 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from digest.fitting import fit
 from digest.items import Item, Topic
 from digest.learned import columns_of, forgotten_rows, learned_terms
 from digest.learning import Feedback, Settings, effective_profiles, learned_rows
 from digest.matching import TfidfMatcher
-from digest.vectors import Rows, fit
+from digest.vectors import Rows
 from profiles.member import Profile
 
 TEXTS = (

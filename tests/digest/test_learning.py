@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from digest.calibration import DEFAULT, Background, default_threshold
+from digest.fitting import fit
 from digest.items import Item
 from digest.learning import Feedback, Settings, effective_profiles
 from digest.matching import Rows, TfidfMatcher
 from digest.vectors import Settings as SpaceSettings
-from digest.vectors import fit
 from profiles.member import Profile
 from tests.digest.test_vectors import ITEMS, words
 

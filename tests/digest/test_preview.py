@@ -6,10 +6,10 @@ import pytest
 from bench import synthetic
 from digest.composition import Edition
 from digest.eligibility import Block
+from digest.fitting import fit
 from digest.limits import NO_LIMIT
 from digest.matching import Least, Rows
 from digest.preview import NOTHING, Bars, Preview, Readers, Standing, Wish, preview
-from digest.vectors import fit
 from profiles.member import Preferences
 from tests.builders import NOW
 

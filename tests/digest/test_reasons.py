@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
+from digest.fitting import fit
 from digest.items import Item
 from digest.learning import Feedback, effective_profiles, learned_rows
 from digest.matching import Rows, TfidfMatcher
 from digest.reasons import Origins, explain, explain_with_sources, reasons_for
-from digest.vectors import Settings, VectorSpace, fit
+from digest.vectors import Settings, VectorSpace
 from profiles.member import Profile
 from tests.digest.test_vectors import ITEMS, TOPICS, words
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from digest.fitting import fit
 from digest.items import Item, Topic
-from digest.vectors import Settings, VectorSpace, fit
+from digest.vectors import Settings, VectorSpace
 from profiles.member import Profile
 
 TOPICS = [
