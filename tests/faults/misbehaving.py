@@ -90,6 +90,8 @@ class Misbehaving(Sink):
 
 class _Session(SinkSession):
     sink: Misbehaving
+    _slow: Fault | None = None
+    _saying: asyncio.Future[None] | None = None
 
     def extensions(self) -> tuple[str, ...]:
         return self.sink.offered
@@ -100,9 +102,10 @@ class _Session(SinkSession):
             self.answer("AUTH", b"235 2.7.0 welcome")
             return
         fault = self.sink.fault("DATA", self.recipients) if line.upper() == "DATA" else None
-        if fault:  # here, because after its 354 the session would wait for content
+        if fault and not fault.drip_s:  # here, because after its 354 the session would wait for content
             self._misbehave(fault, b"354 go on")
         else:
+            self._slow = fault
             super()._command(line)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -122,9 +125,11 @@ class _Session(SinkSession):
         if step == "connect" and self.sink.crowded:
             super().answer(step, b"421 4.7.0 too many connections")
             return
-        fault = self.sink.fault(step, self.recipients) if step not in {"DATA", "message"} else None
+        fault, self._slow = self._slow, None
+        if step not in {"DATA", "message"}:
+            fault = self.sink.fault(step, self.recipients)
         if fault is None:
-            super().answer(step, reply)
+            self._say(step, reply)
             return
         if fault.reply and step == "RCPT":
             self.recipients.pop()
@@ -145,15 +150,25 @@ class _Session(SinkSession):
 
     def _misbehave(self, fault: Fault, reply: bytes) -> None:
         if fault.drip_s:
-            self._drip = asyncio.ensure_future(self._drip_out(reply + b"\r\n", fault.drip_s))
+            self._say(fault.step, reply, fault.drip_s)
         elif fault.reply:
-            SinkSession.answer(self, fault.step, fault.reply)
+            self._say(fault.step, fault.reply)
         if fault.drop:
             self.transport.close() if fault.reply else self.transport.abort()
 
-    async def _drip_out(self, reply: bytes, pause_s: float) -> None:
-        for octet in reply:
+    def _say(self, step: str, reply: bytes, pause_s: float = 0.0) -> None:
+        """In the order of the commands, as a pipelining server does, however slowly an earlier reply leaves."""
+        before = self._saying
+        if pause_s or (before and not before.done()):
+            self._saying = asyncio.ensure_future(self._drip_out(before, reply + b"\r\n", pause_s))
+        else:
+            super().answer(step, reply)
+
+    async def _drip_out(self, before: asyncio.Future[None] | None, reply: bytes, pause_s: float) -> None:
+        if before:
+            await before
+        for part in [bytes([octet]) for octet in reply] if pause_s else [reply]:
             if self.transport.is_closing():
                 return
-            self.transport.write(bytes([octet]))
+            self.transport.write(part)
             await asyncio.sleep(pause_s)
