@@ -38,7 +38,8 @@ class Settings:
     sublinear: bool = True
     """1 + log(count) instead of the count."""
     title_weight: float = 2.0
-    topic_weight: float = 1.0
+    topic_weight: float = 3.0
+    """Of a topic that was chosen, for a profile or an item: somebody said that it is about this. A word counts 1 + log(count)."""
     ancestor_weight: float = 0.5
     """Of a topic's parent, as a share of the topic's own weight; the grandparent's is its square."""
     synonym_weight: float = 0.5
@@ -264,9 +265,10 @@ class VectorSpace:
 
     def weighted(self, counts: Rows, topics: Sequence[Sequence[str]]) -> Rows:
         """TF-IDF weights of counts and topic keys, not yet of unit length."""
+        if self.settings.sublinear:
+            counts.data = _dampened(counts.data)
         counts = self.topic_map.add_to(counts, topics)
-        times = _dampened(counts.data) if self.settings.sublinear else counts.data
-        counts.data = times * self.importance[counts.indices]
+        counts.data = counts.data * self.importance[counts.indices]
         return counts
 
 

@@ -65,6 +65,20 @@ def test_a_parent_topic_counts_less_than_the_topic() -> None:
     assert 0 < by_key["long-term"] < by_key["stroke"]
 
 
+def test_a_topic_that_was_chosen_counts_for_more_than_a_word_in_passing() -> None:
+    items = [Item("Beds and staff", body="Who counts the beds?", topics=("stroke",)), Item("The stroke of an oar")]
+    space = fit([*ITEMS, *items], [Topic("stroke", "Cerebrovascular disease")])
+    member = space.profile_vectors([Profile(stated="stroke", chosen=("stroke",), languages=("en",))])
+    chosen, passing = (member @ space.item_vectors(items).T).toarray()[0]
+    assert chosen > passing > 0
+
+
+def test_a_parent_of_a_topic_counts_half() -> None:
+    space = fit([*ITEMS, Item("x", topics=("stroke",)), Item("y", topics=("long-term",))], TOPICS)
+    topic = space.topic_map.weights["stroke"]
+    assert [weight for _, weight in topic] == [3.0, 1.5]
+
+
 def test_labels_are_words_as_people_write_them() -> None:
     labels = set(fit(ITEMS, TOPICS).labels)
     assert {"rehabilitation", "Pulmonary rehabilitation", "FeNO", "COVID-19", "Stroke"} <= labels | {
