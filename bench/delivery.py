@@ -1,6 +1,11 @@
 """Handing messages of 30 kB to Postfix's smtp-sink with the durable ledger on, beside Postfix's own smtp-source, in turns.
 
-What is counted: the sink's messages, the ledger's rows, and for a sample every Message-ID that arrived.
+What is counted: the sink's messages, the ledger's rows, and, in a run of its own, every Message-ID that arrived.
+
+    python -m bench.delivery [MESSAGES [ROUNDS]]
+
+Neither of Postfix's programs speaks TLS. With TLS stunnel stands before smtp-sink, and another one, which verifies the
+first, before smtp-source; Germane speaks TLS itself, and verifies it by `smtp.ca_file`.
 """
 
 import asyncio
@@ -10,7 +15,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +28,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
+from bench import tls
 from delivery.smtp import Envelope, Parcel
 from jobs.dispatch import Dispatch
 from jobs.letters import Letter, Letters
@@ -36,7 +41,7 @@ from store.tables import Delivery, Digest, DigestItem, Edition, Item, Member, Ne
 
 NOW = datetime(2026, 11, 16, 7, 30, tzinfo=UTC)
 OCTETS = 30_000
-_MESSAGE_ID = re.compile(rb"^Message-ID: (<[^>]*>)", re.MULTILINE | re.IGNORECASE)
+_MESSAGE_ID = re.compile(rb"Message-ID: (<[^>]*>)", re.IGNORECASE)
 ITEMS = 6
 SOURCE_SESSIONS = 10
 PROCESSES, CONNECTIONS = 1, 100
@@ -102,16 +107,14 @@ def _one(connection: Any, row: Any, values: dict[str, Any]) -> int:
 @contextlib.contextmanager
 def smtp_sink(folder: Path, *, capture: bool = False) -> Iterator[int]:
     """Postfix's smtp-sink on a free port; with `capture` it keeps each message in a file there."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = tls.free_port()
     user = ["-u", "nobody"] if os.getuid() == 0 else []
     kept = ["-D", "kept."] if capture else ["-c"]
     with (folder / "count").open("wb") as count:
         command = [_postfix("smtp-sink"), *user, *kept, f"127.0.0.1:{port}", "1000"]
         sink = subprocess.Popen(command, cwd=folder, stdout=count, stderr=subprocess.STDOUT)
     try:
-        _wait_for(port)
+        tls.wait_for(port)
         yield port
     finally:
         sink.send_signal(signal.SIGTERM)
@@ -129,13 +132,6 @@ def is_possible() -> bool:
     with contextlib.suppress(FileNotFoundError):
         return bool(_postfix("smtp-sink") and _postfix("smtp-source"))
     return False
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
 
 
 def _postfix(name: str) -> str:
@@ -168,14 +164,21 @@ class ReadyMade(Letters):
         return Parcel(Envelope("b@bench.example.org", claim.address), head.encode() + self.filler)
 
 
-def germane_seconds(database: Database, port: int, messages: int, letters: type[Letters]) -> tuple[float, int]:
-    """(seconds, commits) of handing over `messages` of what waits, by as many processes as `germane send` would be started."""
+def germane_seconds(
+    database: Database, port: int, messages: int, letters: type[Letters], ca_file: str = ""
+) -> tuple[float, int]:
+    """(seconds, commits) of handing over `messages` of what waits, by as many processes as `germane send` would be started.
+
+    With `ca_file`, certificates, TLS is spoken from the first octet, and verified by them.
+    """
     database.close()  # no connection may be shared with a child
     context = multiprocessing.get_context("fork")
     ready, told = context.Barrier(PROCESSES + 1), context.Queue()
     url, share = database.engine.url.render_as_string(), -(-messages // PROCESSES)
     limits = [min(share, messages - n * share) for n in range(PROCESSES)]
-    senders = [context.Process(target=_send, args=(url, port, limit, letters, ready, told)) for limit in limits]
+    senders = [
+        context.Process(target=_send, args=(url, port, ca_file, limit, letters, ready, told)) for limit in limits
+    ]
     for sender in senders:
         sender.start()
     ready.wait()
@@ -187,36 +190,32 @@ def germane_seconds(database: Database, port: int, messages: int, letters: type[
     return seconds, commits
 
 
-def _send(url: str, port: int, limit: int, letters: type[Letters], ready: Any, told: Any) -> None:
+def _send(url: str, port: int, ca_file: str, limit: int, letters: type[Letters], ready: Any, told: Any) -> None:
     """What one process does. It says how many commits it took when its last message is written down."""
-    dispatch = Dispatch(services_for(Database(url), port), Scope(), limit, lambda _: None, letters)
+    dispatch = Dispatch(services_for(Database(url), port, ca_file), Scope(), limit, lambda _: None, letters)
     ready.wait()
     asyncio.run(dispatch.run())
     told.put(dispatch.tally.commits)
 
 
-def services_for(database: Database, port: int) -> Services:
+def services_for(database: Database, port: int, ca_file: str = "") -> Services:
     settings = Settings(secret_key="not so secret, but of thirty-two")
-    smtp = settings.smtp.model_copy(
-        update={"host": "127.0.0.1", "port": port, "connections": CONNECTIONS, "slow_connections": 0}
-    )
+    changes = {"host": tls.HOST, "port": port, "connections": CONNECTIONS, "slow_connections": 0}
+    changes |= {"security": "tls", "ca_file": ca_file} if ca_file else {}
+    smtp = settings.smtp.model_copy(update=changes)
     return Services(settings.model_copy(update={"smtp": smtp}), database, lambda: NOW)
 
 
-def main(messages: int = 10_000, rounds: int = 5, letters: type[Letters] = ReadyMade) -> dict[str, float]:
+def main(
+    messages: int = 10_000, rounds: int = 5, letters: type[Letters] = ReadyMade, *, with_tls: bool = False
+) -> dict[str, float]:
     """Rates in turns, and what was counted in the end. `messages` are those of all rounds together; `Letters` composes each."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o777)
-        database = Database(f"sqlite:///{folder / 'bench.db'}")
-        schema.upgrade(database)
-        share = messages // rounds
-        fill(database, share * rounds)
+    with _prepared(share := messages // rounds, rounds) as (folder, database):
         ours, theirs, commits = [], [], 0
-        with smtp_sink(folder) as port:
+        with smtp_sink(folder) as plain, _ports(folder, plain, with_tls) as (port, source_port, ca_file):
             for _ in range(rounds):
-                theirs.append(share / source_seconds(port, share))
-                seconds, made = germane_seconds(database, port, share, letters)
+                theirs.append(share / source_seconds(source_port, share))
+                seconds, made = germane_seconds(database, port, share, letters, ca_file)
                 ours.append(share / seconds)
                 commits += made
             time.sleep(1.5)  # the sink writes its count once a second
@@ -225,7 +224,6 @@ def main(messages: int = 10_000, rounds: int = 5, letters: type[Letters] = Ready
             states = outbox.counts(connection)
             tries = select(table(Delivery).c.outbox_id).where(table(Delivery).c.outcome == "handed_over")
             receipts = list(connection.execute(tries).scalars())
-        database.close()
     assert states == {"handed_over": share * rounds}, states
     assert len(receipts) == len(set(receipts)) == share * rounds
     return {
@@ -235,29 +233,62 @@ def main(messages: int = 10_000, rounds: int = 5, letters: type[Letters] = Ready
     }  # fmt: skip
 
 
-def each_once(messages: int = 2_000) -> dict[str, int]:
-    """Every Message-ID that the sink kept in a file, counted: how many never came, how many came more than once."""
+@contextlib.contextmanager
+def _prepared(share: int, rounds: int, octets: int = OCTETS) -> Iterator[tuple[Path, Database]]:
+    """A folder that everybody may write into, and in it a database with as many messages to send."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o777)
         database = Database(f"sqlite:///{folder / 'bench.db'}")
         schema.upgrade(database)
-        fill(database, messages, 3000)
-        (folder / "kept").mkdir()
-        (folder / "kept").chmod(0o777)
-        with smtp_sink(folder / "kept", capture=True) as port:
+        fill(database, share * rounds, octets)
+        yield folder, database
+        database.close()
+
+
+@contextlib.contextmanager
+def _ports(folder: Path, plain: int, with_tls: bool) -> Iterator[tuple[int, int, str]]:
+    """(the port for Germane, the one for smtp-source, the certificates that Germane trusts) before the plain server."""
+    if not with_tls:
+        yield plain, plain, ""
+        return
+    certificate = tls.make_certificate(folder)
+    with tls.server(certificate, plain) as port, tls.client(certificate, port) as source_port:
+        yield port, source_port, str(certificate)
+
+
+def each_once(messages: int = 2_000) -> dict[str, int]:
+    """Every Message-ID that the sink kept, counted: how many never came, how many came more than once. Messages of 3 kB."""
+    with _prepared(messages, 1, 3000) as (folder, database):
+        kept = folder / "kept"
+        kept.mkdir()
+        kept.chmod(0o777)
+        with smtp_sink(kept, capture=True) as port:
             germane_seconds(database, port, messages, Letters)
             time.sleep(0.5)
-        database.close()
-        kept = [file.read_bytes() for file in (folder / "kept").iterdir() if file.name != "count"]
-    times = Counter(found for content in kept for found in _MESSAGE_ID.findall(content))
-    return {"lost": messages - len(times), "doubled": sum(number > 1 for number in times.values())}
+        times = Counter(found for file in kept.iterdir() if file.name != "count" for found in _message_ids(file))
+    return {"messages": messages, "lost": messages - len(times), "doubled": sum(n > 1 for n in times.values())}
+
+
+def _message_ids(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as lines:
+        for line in lines:
+            if found := _MESSAGE_ID.match(line):
+                yield found[1]
+
+
+def _tell(what: str, found: dict[str, float]) -> None:
+    print(what)
+    for name, value in found.items():
+        print(f"  {name:24} {value:10.3f}")
 
 
 if __name__ == "__main__":
-    size, turns = (*map(int, sys.argv[1:3]), 10_000, 5)[:2]
-    for way in (ReadyMade, Letters):
-        print("ready-made messages" if way is ReadyMade else "composed messages")
-        for what, value in main(size, turns, way).items():
-            print(f"  {what:24} {value:10.3f}")
-    print(f"each Message-ID of 2,000: {each_once()}")
+    size, turns = int((sys.argv[1:] or ["10000"])[0]), int((sys.argv[2:] or ["5"])[0])
+    _tell("ready-made messages", main(size, turns))
+    if tls.is_possible():
+        _tell("ready-made messages, with TLS", main(size, turns, with_tls=True))
+    else:
+        print("NOT MEASURED with TLS: Debian's stunnel4 is not installed")
+    _tell("composed messages", main(size, turns, Letters))
+    _tell("each Message-ID", dict(each_once(size)))

@@ -328,7 +328,7 @@ def _advice(route: SmtpRoute, error: Exception) -> str:
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
         what, do = "refuses the user name or password", "check smtp.username and GERMANE_SMTP__PASSWORD"
     elif isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
-        what, do = "cannot be reached securely", "check its certificate and smtp.security"
+        what, do = "cannot be reached securely", "check its certificate, smtp.ca_file and smtp.security"
     elif "starttls" in said.lower():
         what, do = "does not offer STARTTLS", f"smtp.security = {route.security!r} requires it"
     return f"the mail server {route.where} {what}: {said}; {do}"

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from jobs.settings import Settings, SettingsError, SmtpSettings, load_settings
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from delivery.smtp import SmtpRoute
     from store.database import Database
 
@@ -62,10 +64,22 @@ def smtp_route(settings: Settings) -> "SmtpRoute":
 
 
 def route_of(smtp: SmtpSettings) -> "SmtpRoute":
+    """Raises SettingsError when its `ca_file` holds no certificates."""
     from delivery.smtp import SmtpRoute
 
     of_route = {name: getattr(smtp, name) for name in SmtpRoute.__slots__ if name in type(smtp).model_fields}
-    return SmtpRoute(**of_route | {"password": smtp.password.get_secret_value()})
+    tls = _trusting(smtp.ca_file) if smtp.ca_file else None
+    return SmtpRoute(**of_route | {"password": smtp.password.get_secret_value(), "tls": tls})
+
+
+def _trusting(ca_file: str) -> "SSLContext":
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # an SSLError is one
+        why = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "holds no certificate in PEM form"
+        raise SettingsError(f"{ca_file}: {why}; see smtp.ca_file") from None
 
 
 def process_name() -> str:

@@ -53,6 +53,9 @@ class SmtpSettings(Section):
         "auto",
         description="auto: STARTTLS unless the server is on this machine; tls: from the first octet; starttls: always; none.",
     )
+    ca_file: str = Field(
+        "", description="Certificates (PEM) that the server's must come from; empty means those this machine trusts."
+    )
     username: str = Field("", description="User name for AUTH; the password comes from GERMANE_SMTP__PASSWORD only.")
     password: SecretStr = Field(SecretStr(""), exclude=True, description="From the environment only.")
     local_hostname: str = Field("", description="The name to say in EHLO; empty means this machine's.")
