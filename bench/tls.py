@@ -23,19 +23,19 @@ def is_possible() -> bool:
     return bool(_stunnel())
 
 
-def make_certificate(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 that vouches for itself, with its key, in one file; valid for a day."""
+def make_certificate(folder: Path, host: str = HOST) -> Path:
+    """A certificate for an address that vouches for itself, with its key, in one file; valid for a day."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bench")])
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(HOST))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(host))]), critical=False)
         .sign(key, hashes.SHA256())
     )
     pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    file = folder / "certificate.pem"
+    file = folder / f"{host}.pem"
     file.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + made.public_bytes(pem))
     return file
 

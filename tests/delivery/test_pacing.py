@@ -1,12 +1,16 @@
 """The pace of routes and destinations, who goes next, and the alarm: plain values and a clock that the test moves."""
 
+import heapq
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 from delivery.alarm import Alarm
 from delivery.pacing import FULL_SPEED_PER_S, Destinations, Easing, Learned, Limits, Pacer
 from delivery.traffic import Traffic
 from delivery.verdicts import verdict
+from jobs.dispatch import LOOK_ROUND_S
+from jobs.settings import SendingSettings, SmtpSettings
 from tests.builders import NOW
 
 
@@ -90,6 +94,40 @@ def test_a_slow_destination_leaves_its_way_to_others_and_gets_one_of_its_own() -
     assert free is not None
     assert free.letter == "b"
     assert traffic.take(NOW, 1.5) is None, "more to a slow one only when those are through"
+
+
+FAST_S, SLOW_S = 0.05, 10.0
+
+
+def _others_done_at(answers: list[tuple[str, float]]) -> float:
+    """When the last letter to a fast domain was answered, by a clock of the test's own, with the default settings.
+
+    `answers` are (domain, seconds until it answers) in the order of the outbox.
+    """
+    smtp, sending = SmtpSettings(), SendingSettings()
+    traffic: Traffic[float] = Traffic(Pacer, smtp.connections, smtp.slow_connections, sending.slow_after_s)
+    for domain, seconds in answers:
+        traffic.put(seconds, domain)
+    clock_s, last, numbers = 0.0, 0.0, count()
+    under_way: list[tuple[float, int, Any]] = []
+    while traffic or under_way:
+        while trip := traffic.take(NOW, clock_s):
+            heapq.heappush(under_way, (clock_s + trip.letter, next(numbers), trip))
+        clock_s = min(under_way[0][0], clock_s + LOOK_ROUND_S)
+        traffic.look_round(clock_s)
+        while under_way and under_way[0][0] <= clock_s:
+            ended, _, trip = heapq.heappop(under_way)
+            traffic.end(trip, ended)
+            last = ended if trip.letter == FAST_S else last
+    return last
+
+
+def test_f10_with_a_fifth_of_the_domains_slow_the_others_take_no_tenth_longer() -> None:
+    """15,000 messages to 100 domains. Each slow domain costs the others one connection for `slow_after_s`, once."""
+    domains = [(f"d{n}.example", SLOW_S if n % 5 == 0 else FAST_S) for n in range(100)]
+    letters = [domains[n % 100] for n in range(15_000)]
+    alone = _others_done_at([letter for letter in letters if letter[1] == FAST_S])
+    assert _others_done_at(letters) <= 1.1 * alone
 
 
 def test_no_more_connections_than_a_destination_may_have() -> None:

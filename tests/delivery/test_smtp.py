@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from email import message_from_bytes, policy
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bench.tls import make_certificate
 from delivery.pool import SmtpPool
 from delivery.sink import EXTENSIONS, Sink
 from delivery.smtp import Envelope, MailServerError, Parcel, Receipt, SmtpRoute, probe
@@ -437,56 +437,27 @@ def test_a_wrong_password_is_told_as_such() -> None:
     assert "secret" not in problem
 
 
-class _TlsSink(Sink):
-    """A sink that speaks TLS from the first octet."""
-
-    def __init__(self, context: ssl.SSLContext, accept: Callable[..., None]) -> None:
-        super().__init__(accept)
-        self.context = context
-
-    async def __aenter__(self) -> "_TlsSink":
-        server = await asyncio.get_running_loop().create_server(self.session, self.host, 0, ssl=self.context)
-        self._server, self.port = server, server.sockets[0].getsockname()[1]
-        return self
-
-
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate for 127.0.0.1, with its key, in one file."""
-    folder = tmp_path_factory.mktemp("tls")
-    key, file = folder / "key.pem", folder / "server.pem"
-    request = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout {key} -out {file}"
-    try:
-        subprocess.run([*request.split(), "-addext", "subjectAltName=IP:127.0.0.1"], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"openssl cannot make a certificate here: {error}")
-    file.write_text(key.read_text() + file.read_text())
-    return file
-
-
-def _tls_sink(certificate: Path, accept: Callable[..., None]) -> _TlsSink:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return _TlsSink(context, accept)
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def test_messages_go_over_tls_to_a_server_whose_certificate_is_trusted(certificate: Path) -> None:
-    taken: list[bytes] = []
     trust = ssl.create_default_context(cafile=certificate)
     big = CONTENT + b"a line of some length to fill more than one record\r\n" * 20_000
-    sink = _tls_sink(certificate, lambda message: taken.append(message.content))
+    sink = Misbehaving(certificate=certificate)
     receipts = _receipts(sink, ANN, "bob@example.org", content=big, security="tls", tls=trust)
     assert [receipt and receipt.outcome for receipt in receipts] == ["handed_over", "handed_over"]
-    assert taken == [big, big]
+    assert [message.content for message in sink.accepted] == [big, big]
 
 
 def test_a_server_whose_certificate_is_not_trusted_gets_nothing(certificate: Path) -> None:
-    taken: list[object] = []
-    sink = _tls_sink(certificate, taken.append)
+    sink = Misbehaving(certificate=certificate)
 
     async def main() -> str:
         async with sink:
             return await probe(_route(sink, security="tls"))
 
     assert "certificate" in asyncio.run(main())
-    assert taken == []
+    assert sink.accepted == []

@@ -20,9 +20,18 @@ OUTBOX = outbox.OUTBOX
 
 def for_good(module: str, name: str, value: Any) -> None:
     """For a process that is broken as long as it lives."""
-    found = import_module(module)
-    assert hasattr(found, name), f"{module}.{name} is not there any more"
-    setattr(found, name, value)
+    owner, last = place_of(module, name)
+    setattr(owner, last, value)
+
+
+def place_of(module: str, name: str) -> tuple[Any, str]:
+    """What has the attribute, and the attribute's own name; `name` may be a path inside the module: `Letters.parcel`."""
+    owner: Any = import_module(module)
+    *path, last = name.split(".")
+    for step in path:
+        owner = getattr(owner, step)
+    assert hasattr(owner, last), f"{module}.{name} is not there any more"
+    return owner, last
 
 
 def _no_record_before_the_dot(replace: Replace) -> None:

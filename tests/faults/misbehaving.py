@@ -1,10 +1,13 @@
 """A mail server that misbehaves on command, at any step, for chosen recipients or for everybody, and knows what it took."""
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from email import message_from_bytes
+from pathlib import Path
+from typing import Any, Self
 
 from delivery.sink import EXTENSIONS, Accepted, Sink, SinkSession
 
@@ -17,7 +20,8 @@ class Fault:
     dot).
 
     `reply` is sent in place of the real one, `drop` cuts the connection then, `hang` says nothing at all, `drip` sends the
-    real reply one octet at a time. At the step message `take` says whether the message is kept although no 250 goes out.
+    real reply one octet at a time, `held` sends it when the server is told to `let_go`. At the step message `take` says
+    whether the message is kept although no 250 goes out.
     `times` is how often it happens (0: always).
     """
 
@@ -27,6 +31,7 @@ class Fault:
     drop: bool = False
     hang: bool = False
     drip_s: float = 0.0
+    held: bool = False
     take: bool = False
     times: int = 0
 
@@ -35,10 +40,17 @@ class Misbehaving(Sink):
     """A sink with faults. `accepted` holds every message it took responsibility for, or kept without saying so."""
 
     def __init__(
-        self, *faults: Fault, extensions: tuple[str, ...] = EXTENSIONS, most_sessions: int = 0, port: int = 0
+        self,
+        *faults: Fault,
+        extensions: tuple[str, ...] = EXTENSIONS,
+        most_sessions: int = 0,
+        port: int = 0,
+        certificate: Path | None = None,
     ) -> None:
+        """With a `certificate`, and its key in the same file, it speaks TLS from the first octet."""
         self.accepted: list[Accepted] = []
         super().__init__(self.accepted.append, port=port)
+        self._tls = _context(certificate) if certificate else None
         self.faults = list(faults)
         self.offered = extensions
         self.most_sessions = most_sessions
@@ -50,6 +62,13 @@ class Misbehaving(Sink):
         """Is told each step before the reply to it goes out; `dot` is when the final dot came, `message` after the message
         was taken."""
         self._done: Counter[Fault] = Counter()
+        self.held = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self.session, self.host, self.port, ssl=self._tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
 
     def session(self) -> SinkSession:
         return _Session(self)
@@ -76,6 +95,10 @@ class Misbehaving(Sink):
                 return fault
         return None
 
+    def let_go(self) -> None:
+        """Send the replies that are held, and hold no more. To be called where replies are sent: in `when_taken`, for one."""
+        self.held.set()
+
     @property
     def misbehaved(self) -> bool:
         """Whether any fault came to pass."""
@@ -88,10 +111,16 @@ class Misbehaving(Sink):
         return [message_from_bytes(message.content)["Message-ID"] for message in self.accepted]
 
 
+def _context(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
+
+
 class _Session(SinkSession):
     sink: Misbehaving
     _slow: Fault | None = None
-    _saying: asyncio.Future[None] | None = None
+    _saying: asyncio.Future[Any] | None = None
 
     def extensions(self) -> tuple[str, ...]:
         return self.sink.offered
@@ -151,6 +180,9 @@ class _Session(SinkSession):
     def _misbehave(self, fault: Fault, reply: bytes) -> None:
         if fault.drip_s:
             self._say(fault.step, reply, fault.drip_s)
+        elif fault.held:
+            self._saying = asyncio.ensure_future(self.sink.held.wait())
+            self._say(fault.step, reply)
         elif fault.reply:
             self._say(fault.step, fault.reply)
         if fault.drop:
@@ -164,7 +196,7 @@ class _Session(SinkSession):
         else:
             super().answer(step, reply)
 
-    async def _drip_out(self, before: asyncio.Future[None] | None, reply: bytes, pause_s: float) -> None:
+    async def _drip_out(self, before: asyncio.Future[Any] | None, reply: bytes, pause_s: float) -> None:
         if before:
             await before
         for part in [bytes([octet]) for octet in reply] if pause_s else [reply]:

@@ -22,6 +22,10 @@ SERVER = get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.faults.processes", "tests.faults.warm"])
 
 
+TAKEN_OUT: list[Callable[[broken.Replace], None]] = []
+"""Guards that processes started from now on lack."""
+
+
 def nothing() -> None: ...
 
 
@@ -43,7 +47,7 @@ class Germane:
         self._said = Path(name)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GERMANE_")}
         environment = kept | {name: str(value) for name, value in variables.items()} | {"FAILPOINT": failpoint}
-        given = ([str(one) for one in arguments], str(folder), environment, name, without, before)
+        given = ([str(one) for one in arguments], str(folder), environment, name, without, list(TAKEN_OUT), before)
         self._process = SERVER.Process(target=_germane, args=given, daemon=True)
         self._process.start()
 
@@ -125,6 +129,7 @@ def _germane(
     environment: dict[str, str],
     said: str,
     without: str,
+    taken_out: list[Callable[[broken.Replace], None]],
     before: Callable[[], None],
 ) -> None:
     """What runs in the new process."""
@@ -139,6 +144,8 @@ def _germane(
     _stop_between_transactions()
     if without:
         (broken.GUARDS | broken.ON_POSTGRES)[without](broken.for_good)
+    for take_out in taken_out:
+        take_out(broken.for_good)
     before()
     from jobs.cli import main
 

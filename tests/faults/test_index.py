@@ -1,10 +1,17 @@
-"""Which test holds which of the failures that mailers are known for, by number; the list is in docs/decisions/faults.md."""
+"""Which tests hold which of the failures that mailers are known for, by number, and which builds without a guard they notice.
+
+    python -m tests.faults.test_index
+
+prints number, tests, broken builds.
+"""
 
 import re
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+
+from tests.faults.twins import TWINS
 
 TESTS = Path(__file__).parents[1]
 FAILURES = {
@@ -24,7 +31,7 @@ FAILURES = {
     18: "a template fails for one member",
     19: "poison items and poison mails",
     20: "an inbound mail lost between accepting and storing",
-    21: "forged senders",
+    21: "forged senders (items cannot be posted by mail; what a mail can do is leave)",
     22: "SMTP smuggling into the inbound port",
     23: "mail loops, storms of automatic replies",
     24: "header injection",
@@ -49,11 +56,27 @@ def _held() -> dict[int, list[str]]:
     return found
 
 
+def _broken_builds() -> dict[int, list[str]]:
+    """The guards that are taken out, with the test that notices."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for number, tests in _held().items():
+        found[number] += [test for test in tests if "_a_build_" in test]
+    for twin in TWINS:
+        found[twin.number].append(f"without {twin.guard!r}: {twin.test.removeprefix('tests/')}")
+    return found
+
+
 @pytest.mark.parametrize("number", FAILURES)
 def test_each_failure_of_the_list_is_held_by_a_test_that_is_named_after_it(number: int) -> None:
     assert _held()[number], f"no test is named test_f{number:02}_...: {FAILURES[number]}"
 
 
+@pytest.mark.parametrize("number", sorted({*FAILURES} - {5}))
+def test_each_failure_of_the_list_is_met_by_a_build_without_its_guard(number: int) -> None:
+    assert _broken_builds()[number], f"no broken build shows that the tests of F{number} can fail: {FAILURES[number]}"
+
+
 if __name__ == "__main__":
     for number, what in FAILURES.items():
         print(f"F{number} {what}", *_held()[number], sep="\n  ")
+        print("  broken builds:", *_broken_builds()[number], sep="\n    ")

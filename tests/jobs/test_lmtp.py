@@ -60,6 +60,11 @@ class Talk:
         assert self.say(b"DATA\r\n").startswith("354")
         return answers[-1]
 
+    def leave(self) -> None:
+        """QUIT, and wait until the server has dealt with all that was said before."""
+        self._socket.sendall(b"QUIT\r\n")
+        self._file.read()
+
     def close(self) -> None:
         self._file.close()
         self._socket.close()
@@ -96,6 +101,7 @@ def test_f22_only_crlf_dot_crlf_ends_a_mail(talk: Talk, kept: list[tuple[bytes, 
         b"MAIL FROM:<evil@example.org>\r\nRCPT TO:<b+y@news.example.org>\r\nDATA\r\nSubject: smuggled\r\n\r\nhello"
     )
     answer = talk.say(b"Subject: one\r\n\r\nhello" + end + smuggled + b"\r\n.\r\n")
+    talk.leave()
     assert len(kept) == (1 if answer.startswith("250") else 0)
     assert [recipient for _, recipient in kept] in ([], ["b+x@news.example.org"])
     assert all(raw.startswith(b"Subject: one") for raw, _ in kept)
