@@ -116,7 +116,7 @@ def exactness(n: int = INSTANCES) -> dict[str, float]:
         chosen = allocate(pairs, limits).chosen
         best, ours = exact(pairs, limits), Figures.of(pairs, limits, chosen)
         found.append((best, ours, sum(breaches(pairs, limits, chosen).values())))
-    shares = [ours.value / best.value if best.value else 1.0 for best, ours, _ in found]
+    shares = [1.0 - (best.value - ours.value) / abs(best.value) if best.value else 1.0 for best, ours, _ in found]
     return {
         "instances": n,
         "least_share": min(shares),

@@ -1,7 +1,7 @@
 """Allocation: who gets which item, decided for a whole edition at once.
 
 Found is, in this order: the least shortfall of needed reach ("no request unheard"), the fewest deep pairs, the greatest total
-match. The limits always hold. See docs/decisions/allocation.md for the method.
+match less what asking costs those who were asked much. The limits always hold. See docs/decisions/allocation.md for the method.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digest.cycles import exchanged
-from digest.exchange import filled, settled, swapped
+from digest.exchange import relieved, settled, swapped
 from digest.limits import NO_LIMIT, NOBODY, Bools, Candidates, Ints, Left, Limits, Problem, values
 from digest.prices import priced, sweep
 from digest.rerouting import rerouted
@@ -44,7 +44,7 @@ def allocate(candidates: Candidates, limits: Limits, rounds: int = PRICE_ROUNDS)
     problem = Problem.of(candidates, limits)
     found = priced(problem, rounds)
     chosen = swapped(problem, settled(problem, found), found)
-    chosen = filled(problem, exchanged(problem, rerouted(problem, chosen)))
+    chosen = relieved(problem, exchanged(problem, rerouted(problem, chosen)))
     return told(problem, limits, chosen)
 
 
@@ -91,6 +91,8 @@ def _why_left(problem: Problem, chosen: Bools, picked: Ints, reach: Ints) -> npt
         left = problem.room_left(first, last, mine)
         over = left[(problem.member[span] - first)[:, None], of_item] <= 0
         why = np.where(over, classes.told[of_item], np.uint8(Left.NOT_PICKED)).min(axis=1)
+        asked = idle[item] & (problem.value[span] <= 0)
+        why = np.where(asked & (why > Left.ASKED_ENOUGH), np.uint8(Left.ASKED_ENOUGH), why)
         why = np.where(full[item] & (why > Left.REACH_FULL), np.uint8(Left.REACH_FULL), why)
         why[problem.deep[span] & idle[item]] = Left.BELOW_THRESHOLD
         why[chosen[span]] = Left.CHOSEN

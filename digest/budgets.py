@@ -10,8 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 WEEK_DAYS = 7
 MONTH_DAYS = 31
+BURDEN_DAYS = 91
+"""Days for which it is remembered how often somebody was asked."""
 
 
 class Allowance(NamedTuple):
@@ -100,3 +105,9 @@ def _after(at: datetime, gaps: list[tuple[datetime, timedelta]]) -> datetime:
         if other - gap < at < other + gap:
             at = other + gap
     return at
+
+
+def burden(asked: npt.NDArray[np.int64], points: float) -> npt.NDArray[np.float64]:
+    """What asking somebody once more costs, in points of match: `points` times the square of how often they were asked in the
+    last BURDEN_DAYS, so that the load is spread over those who could all help."""
+    return np.asarray(points * np.square(asked.astype(np.float64)))

@@ -191,7 +191,8 @@ class Batch:
     """Some members as an edition sees them: all of length n_members.
 
     `sent` are pairs (row, column) that must not be sent again; `heard` is what these members said before. `room` (items) and
-    `asks` are what their budgets leave, None where nothing limits them. `carried` are pairs that the last edition carried over,
+    `asks` are what their budgets leave, None where nothing limits them, `burden` what asking them costs in points of match.
+    `carried` are pairs that the last edition carried over,
     `spent` those that it gave up.
     """
 
@@ -204,6 +205,7 @@ class Batch:
     """An even random number for each member: settles who is compared."""
     room: Ints | None = None
     asks: Ints | None = None
+    burden: npt.NDArray[np.float64] | None = None
     carried: tuple[Ints, Ints] | None = None
     spent: tuple[Ints, Ints] | None = None
 
@@ -278,6 +280,7 @@ def gather(edition: Edition, batch: Batch, reach: Reach) -> tuple[Wants, Pool]:
         batch.carried,
         _beside(edition, batch),
         edition.candidates,
+        batch.burden,
     )
     return matched.wants, pool
 

@@ -164,6 +164,7 @@ def limits_of(items: Sequence[Item], reach: Reach, shape: Shape, group: Ints, po
         per_poster=shape.per_poster,
         topics=topic_rows(items, [Topic(key, key) for key in sorted({key for item in items for key in item.topics})]),
         per_topic=shape.per_topic,
+        burden=pool.burden if pool.burden.any() else None,
     )
 
 

@@ -31,7 +31,8 @@ def worth(problem: Problem, pairs: Places) -> npt.NDArray[np.float64]:
 
 
 def settled(problem: Problem, found: Settled) -> Bools:
-    """What was picked, cut to the reach that items may have, without deep pairs that nobody needs, and filled up again."""
+    """What was picked, cut to the reach that items may have, without what is to be chosen only where it is needed and is not,
+    and filled up again."""
     chosen, scarce = found.swept.chosen.copy(), found.scarce
     reach = problem.reach(np.flatnonzero(chosen))
     for n, item in enumerate(scarce.items.tolist()):
@@ -41,26 +42,42 @@ def settled(problem: Problem, found: Settled) -> Bools:
         span = slice(scarce.start[n], scarce.start[n + 1])
         own, margin = scarce.pairs[span], found.margin[span]
         own, margin = own[chosen[own]], margin[chosen[own]]
-        own = own[np.lexsort((own, -margin, problem.deep[own]))]
-        deep_over = min(max(spare, 0), int(problem.deep[own].sum()))
-        chosen[own[len(own) - max(over, deep_over, 0) :]] = False
+        own = own[np.lexsort((own, -margin, problem.only_if_needed[own], problem.deep[own]))]
+        needless = min(max(spare, 0), int(problem.only_if_needed[own].sum()))
+        chosen[own[len(own) - max(over, needless, 0) :]] = False
     return filled(problem, chosen)
 
 
 def filled(problem: Problem, chosen: Bools) -> Bools:
-    """With all pairs above the threshold that still fit, the most valuable first: nothing is left out without a reason."""
+    """With all pairs above the threshold that are worth it and still fit, the most valuable first: nothing is left out without a
+    reason."""
     chosen = chosen.copy()
     while True:
         picked = np.flatnonzero(chosen)
         spare = problem.most - problem.reach(picked)
         roomy = np.bincount(problem.member[picked], minlength=problem.n_members) < problem.room
-        fits = ~problem.deep & ~chosen & roomy[problem.member] & (spare > 0)[problem.item]
+        fits = ~problem.only_if_needed & ~chosen & roomy[problem.member] & (spare > 0)[problem.item]
         new = more(problem, problem.value, chosen, fits)
         new = new[np.lexsort((new, -problem.value[new], problem.item[new]))]
         new = new[place_within(problem.item[new].astype(np.int64)) <= spare[problem.item[new]]]
         if not len(new):
             return chosen
         chosen[new] = True
+
+
+def relieved(problem: Problem, chosen: Bools) -> Bools:
+    """Without pairs that were chosen for a need that others meet by now, those of least worth first, and filled up again."""
+    chosen = filled(problem, chosen)
+    while True:
+        picked = np.flatnonzero(chosen)
+        spare = problem.reach(picked) - problem.need
+        own = picked[problem.only_if_needed[picked] & (spare > 0)[problem.item[picked]]]
+        own = own[np.lexsort((own, worth(problem, own), problem.item[own]))]
+        own = own[place_within(problem.item[own].astype(np.int64)) <= spare[problem.item[own]]]
+        if not len(own):
+            return chosen
+        chosen[own] = False
+        chosen = filled(problem, chosen)
 
 
 def _rank(groups: npt.NDArray[np.integer]) -> Places:
@@ -147,7 +164,7 @@ def swapped(problem: Problem, chosen: Bools, found: Settled) -> Bools:
     chosen = chosen.copy()
     for number in range(ROUNDS):
         reach = problem.reach(np.flatnonzero(chosen))
-        eager = (reach < problem.need)[problem.item] | (~problem.deep & (reach < problem.most)[problem.item])
+        eager = (reach < problem.need)[problem.item] | (~problem.only_if_needed & (reach < problem.most)[problem.item])
         wanted = np.flatnonzero(~chosen & eager)
         large = len(wanted) * 6 > SWAP_PAIRS
         if large:

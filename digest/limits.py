@@ -22,7 +22,9 @@ NO_LIMIT = np.iinfo(np.int32).max
 NOBODY = -1
 """In `Limits.poster`: an item without a poster, which no limit for a poster counts."""
 LEAST_VALUE = 0.01
-"""What a pair is worth at least: being asked too often lowers what a request is worth, yet never below nothing."""
+"""What a pair is worth at least where no burden is on its member."""
+MOST_BURDEN = 100.0
+"""Points of match that asking somebody may cost at most: then they are asked only where a request would lack readers."""
 ROOM, ASKS = 0, 1
 MOST_COUNTED = 127
 """No digest holds more items, and no member is asked more, whatever the limits say."""
@@ -42,6 +44,7 @@ class Left(IntEnum):
     REACH_FULL = 3
     """The item goes to as many members as it may."""
     ASKED_ENOUGH = 4
+    """The member may be asked for nothing more, or for nothing that fits no better, as they were asked much lately."""
     POSTER_LIMIT = 5
     TOPIC_LIMIT = 6
     OVER_BUDGET = 7
@@ -95,7 +98,8 @@ class Limits:
     per_topic: int
     """Most items of one topic in a digest; 0 for no limit."""
     burden: Floats | None = None
-    """Over members: points of match that asking them costs, as they were asked much already; None for nobody."""
+    """Over members: points of match that asking them costs, as they were asked much already; None for nobody. Where this is no
+    less than the match, they are asked only if the request would otherwise lack readers."""
 
     @property
     def n_members(self) -> int:
@@ -107,12 +111,12 @@ class Limits:
 
 
 def values(candidates: Candidates, limits: Limits) -> Floats:
-    """What each pair is worth: its match, less the burden of being asked, and never nothing. Of shape (n_pairs,)."""
-    match = candidates.match
-    if limits.burden is not None:
-        burden = limits.burden.astype(match.dtype)[candidates.member] * limits.is_ask[candidates.item]
-        match = match - burden
-    return np.maximum(match, match.dtype.type(LEAST_VALUE))
+    """What each pair is worth: its match, less the burden of being asked. Of shape (n_pairs,)."""
+    worth = np.maximum(candidates.match, candidates.match.dtype.type(LEAST_VALUE))
+    if limits.burden is None:
+        return worth
+    burden = np.clip(limits.burden, 0.0, MOST_BURDEN).astype(worth.dtype)
+    return np.asarray(worth - burden[candidates.member] * limits.is_ask[candidates.item])
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,11 @@ class Problem:
     @property
     def n_items(self) -> int:
         return len(self.need)
+
+    @cached_property
+    def only_if_needed(self) -> Bools:
+        """Over pairs: chosen only where an item would otherwise lack readers, because it fits too little or asks too much."""
+        return self.deep | (self.value <= 0)
 
     def reach(self, chosen: Ints) -> npt.NDArray[np.int64]:
         """How many members each item goes to; `chosen` are places of pairs."""

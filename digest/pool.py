@@ -33,7 +33,8 @@ class Pool:
     `deep` marks pairs under the member's threshold, but at or above the floor, of items that still need readers; `code` is a
     Block, 0 for pairs that may be chosen; `again` marks those that an earlier edition carried over, `beside` those of items from
     beside the member's usual field. Of `bridging` (whether they may get such a one), `caps` and `asks` (items and requests that
-    still fit), `below` (allowed items under the threshold) and `threshold` there is one for each member.
+    still fit), `burden` (points of match that asking them costs), `below` (allowed items under the threshold) and `threshold`
+    there is one for each member.
     `seen` of shape (n_items, len(SEEN)) counts members.
     """
 
@@ -48,6 +49,7 @@ class Pool:
     bridging: Bools
     caps: npt.NDArray[np.int64]
     asks: npt.NDArray[np.int64]
+    burden: npt.NDArray[np.float64]
     below: npt.NDArray[np.int64]
     threshold: npt.NDArray[np.float64]
     seen: npt.NDArray[np.int64]
@@ -76,7 +78,7 @@ def nobody(n_items: int) -> Pool:
     return Pool(
         none.astype(np.int32), none.astype(np.int32), none.astype(np.float32), none.astype(np.float32),
         none.astype(np.bool_), none.astype(np.bool_), none.astype(np.uint8), none.astype(np.bool_), none.astype(np.bool_),
-        none, none, none, none.astype(np.float64),
+        none, none, none.astype(np.float64), none, none.astype(np.float64),
         np.zeros((n_items, len(SEEN)), np.int64),
     )  # fmt: skip
 
@@ -118,6 +120,7 @@ def pooled(
     carried: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None,
     beside: Beside | None = None,
     most_left_out: int = 32,
+    burden: npt.NDArray[np.float64] | None = None,
 ) -> Pool:
     """The pool of one batch. `scores` and `matches` have the same entries; all three are of shape (n_members, n_items).
 
@@ -156,6 +159,7 @@ def pooled(
         bridging=np.zeros(n_members, np.bool_) if beside is None else beside.wish,
         caps=caps,
         asks=asks,
+        burden=np.zeros(n_members) if burden is None else burden,
         below=below.astype(np.int64),
         threshold=threshold,
         seen=np.zeros((n_items, len(SEEN)), np.int64),

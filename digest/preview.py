@@ -115,15 +115,27 @@ class Standing:
     weakest_match: Floats
     weakest_ask: Ints
     weakest_ask_match: Floats
+    burden: Floats
+    """Points of match that asking them costs."""
 
     @classmethod
     def of(
-        cls, member: Ints, item: Ints, match: Floats, is_ask: Bools, spare: Ints, caps: Ints, asks: Ints
+        cls,
+        member: Ints,
+        item: Ints,
+        match: Floats,
+        is_ask: Bools,
+        spare: Ints,
+        caps: Ints,
+        asks: Ints,
+        burden: Floats | None = None,
     ) -> "Standing":
         """From chosen pairs; over items whether it is a request and how many more members than it needs it goes to; over members
-        how many items and requests fit in all."""
+        how many items and requests fit in all, and what asking them costs."""
         n = len(caps)
         asked = is_ask[item]
+        burden = np.zeros(n) if burden is None else burden
+        match = match - np.where(asked, burden[member], 0.0)
         given = spare[item] > 0
         weakest, weakest_match = _weakest(n, member[given], item[given], match[given])
         asked_too = given & asked
@@ -135,6 +147,7 @@ class Standing:
             weakest_match=np.where(caps > 0, weakest_match, np.inf),
             weakest_ask=weakest_ask,
             weakest_ask_match=np.where((caps > 0) & (asks > 0), weakest_ask_match, np.inf),
+            burden=burden,
         )
 
     def cost(self, member: Ints, is_ask: bool) -> tuple[Floats, Ints]:
@@ -193,7 +206,7 @@ class Preview:
     fits: int
     """Members at or above their threshold who may receive it."""
     full: int
-    """Those of them whose digests hold only what matches better, or are needed elsewhere."""
+    """Those of them whose digests hold only what matches better, or are needed elsewhere, or who were asked too much lately."""
     over_reach: int
     """Those who would have it, were it not for the reach it may have."""
     lacking: int
@@ -256,8 +269,9 @@ def _reached(member: Ints, match: Floats, own: Floats, bars: Bars, standing: Sta
     """Where it is worth more than what it pushes out, best first, up to the reach it may have; and as far as it needs more, where
     it costs least: first above the threshold, then down to the floor."""
     cost, what = standing.cost(member, wish.is_ask)
-    gain, possible, passes = match - cost, np.isfinite(cost), match >= own
-    enters = np.flatnonzero(passes & possible & ((gain > 0) | (what == NOTHING)))
+    worth = match - standing.burden[member] if wish.is_ask else match
+    gain, possible, passes = worth - cost, np.isfinite(cost), match >= own
+    enters = np.flatnonzero(passes & possible & (worth > 0) & (gain > 0))
     enters = enters[np.lexsort((member[enters], -gain[enters]))]
     kept = enters[: wish.most]
     if len(kept) < min(wish.need, wish.most):

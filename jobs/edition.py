@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from digest.budgets import Allowance, Bounds, Room, Wished, room
+from digest.budgets import Allowance, Bounds, Room, Wished, burden, room
 from digest.calibration import SENT_SPREAD, Calibration, Judged, calibrate
 from digest.composition import NOTHING_HEARD, Batch, Composition, Heard, Wants, explained, gather
 from digest.composition import Edition as Fitted
@@ -373,7 +373,9 @@ def batch_of(
     first, last = able[0].member_key, able[-1].member_key
     profiles, wishes, names = zip(*((profile_of(m), preferences_of(m), m.name) for m in able), strict=True)
     day = _day(edition.as_of, network)
-    rooms = _rooms(able, budgets.accounts(connection, network.key, first, last, day), network, edition)
+    accounts = budgets.accounts(connection, network.key, first, last, day)
+    rooms = _rooms(able, accounts, network, edition)
+    asked = [accounts[m.member_key].asked if m.member_key in accounts else 0 for m in able]
     items_left = [fitted.most_items if room.mails else 0 for room in rooms]
     carried = editions.carried_pairs(connection, first, last, [item.key for item in fitted.items])
     again, spent = (_pairs_at(able, fitted, pairs) for pairs in carried)
@@ -386,6 +388,7 @@ def batch_of(
         draws=np.array([_draw(network, edition, member) for member in able], dtype=np.uint64),
         room=np.array(items_left, dtype=np.int64),
         asks=np.array([room.asks for room in rooms], dtype=np.int64),
+        burden=burden(np.array(asked, dtype=np.int64), edition.settings.get("budget", {}).get("ask_burden", 0.0)),
         carried=again,
         spent=spent,
     )

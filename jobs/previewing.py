@@ -159,6 +159,7 @@ def load(
         np.bincount(item, minlength=len(fitted.items)) - needed,
         pool.caps,
         pool.asks,
+        pool.burden,
     )
     return Loaded(
         fitted=fitted,

@@ -252,6 +252,16 @@ class BudgetSettings(Section):
     asks_per_month: int = Field(
         4, ge=1, le=200, description="Most requests for help sent to a member in any 31 days in one network."
     )
+    ask_burden: float = Field(
+        1,
+        ge=0,
+        le=100,
+        allow_inf_nan=False,
+        description=(
+            "Points of match that a request to a member costs, times the square of how many they got in the last 91 days; "
+            "0: nothing."
+        ),
+    )
     most_asks_per_month: int = Field(20, ge=1, le=200, description="Most that a member may ask for.")
     overall_mails_per_week: int = Field(
         7, ge=1, le=50, description="Most mails in any 7 days over all networks; a person may set fewer."

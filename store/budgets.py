@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, cast, exists, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Text, cast, exists, func, insert, literal, or_, select, update
 
-from digest.budgets import MONTH_DAYS, Drawn, Wished
+from digest.budgets import BURDEN_DAYS, MONTH_DAYS, Drawn, Wished
 from store import tables
 from store.database import insert_rows
 
@@ -28,11 +28,13 @@ _COLUMNS = ("account_id", "network_id", "digest_id", "what", "at", "day", "mails
 
 
 class Account(NamedTuple):
-    """A person's account: what they want over all networks, and what was drawn lately and is to come."""
+    """A person's account: what they want over all networks, what was drawn lately and is to come, and how often they were asked
+    for help in the last BURDEN_DAYS."""
 
     key: int
     wished: Wished
     drawn: tuple[Drawn, ...]
+    asked: int = 0
 
 
 def open_accounts(connection: Connection, network_key: int) -> None:
@@ -72,18 +74,31 @@ def accounts(
     drawn: dict[int, list[Drawn]] = {}
     for row in connection.execute(_draws(mine, day)):
         drawn.setdefault(row[0], []).append(Drawn(*tuple(row)[1:]))
-    return {row[0]: Account(row[1], Wished(*row[2:]), tuple(drawn.get(row[1], ()))) for row in rows}
+    asked: dict[int, int] = {account: int(n) for account, n in connection.execute(_asked(mine, day))}
+    return {
+        row[0]: Account(row[1], Wished(*row[2:]), tuple(drawn.get(row[1], ())), asked.get(row[1], 0)) for row in rows
+    }
 
 
 def _draws(mine: ColumnElement[bool], day: int) -> Select[Any]:
-    given_back = exists().where(OUTBOX.c.digest_id == DRAW.c.digest_id, OUTBOX.c.state.in_(GIVEN_BACK))
     columns = (DRAW.c.account_id, DRAW.c.network_id, DRAW.c.at, DRAW.c.day, DRAW.c.mails, DRAW.c.asks)
+    return _standing(mine, day - MONTH_DAYS, *columns).order_by(DRAW.c.id)
+
+
+def _asked(mine: ColumnElement[bool], day: int) -> Select[Any]:
+    requests = func.sum(DRAW.c.asks)
+    found = _standing(mine, day - BURDEN_DAYS, DRAW.c.account_id, requests).where(DRAW.c.asks > 0)
+    return found.group_by(DRAW.c.account_id)
+
+
+def _standing(mine: ColumnElement[bool], after_day: int, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Draws after a day that were not given back."""
+    given_back = exists().where(OUTBOX.c.digest_id == DRAW.c.digest_id, OUTBOX.c.state.in_(GIVEN_BACK))
     return (
         select(*columns)
         .join_from(DRAW, ACCOUNT, ACCOUNT.c.id == DRAW.c.account_id)
         .join(MEMBER, MEMBER.c.address_key == ACCOUNT.c.address_key)
-        .where(mine, DRAW.c.day > day - MONTH_DAYS, or_(DRAW.c.digest_id.is_(None), ~given_back))
-        .order_by(DRAW.c.id)
+        .where(mine, DRAW.c.day > after_day, or_(DRAW.c.digest_id.is_(None), ~given_back))
     )
 
 

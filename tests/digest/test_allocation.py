@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.exact import Figures, breaches, exact, instance
-from digest.allocation import NO_LIMIT, NOBODY, Allocation, Candidates, Left, Limits, allocate, greedy
+from digest.allocation import NO_LIMIT, NOBODY, Allocation, Candidates, Left, Limits, allocate, greedy, values
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -127,6 +127,21 @@ def test_being_asked_much_before_makes_another_be_asked() -> None:
     assert given_to(allocate(pairs, replace(held, burden=np.array([10.0, 0.0]))), pairs, 0) == [1]
 
 
+def test_who_was_asked_much_is_asked_only_where_readers_would_lack() -> None:
+    pairs = candidates([[60, 60], [50, 50]])
+    held = limits(2, 2, is_ask=[True, False], burden=[70.0, 0.0])
+    found = allocate(pairs, held)
+    assert (given_to(found, pairs, 0), given_to(found, pairs, 1)) == ([1], [0, 1])
+    assert why(found, pairs) == {(0, 0): Left.ASKED_ENOUGH}
+    assert given_to(allocate(pairs, replace(held, need=np.array([2, 0]))), pairs, 0) == [0, 1]
+
+
+def test_asking_somebody_much_comes_before_a_deeper_look() -> None:
+    pairs = candidates([[60], [32]])
+    found = allocate(pairs, limits(2, 1, is_ask=[True], need=[1], burden=[1000.0, 0.0]))
+    assert given_to(found, pairs, 0) == [0]
+
+
 def test_nobody_and_nothing_is_an_allocation_too() -> None:
     found = allocate(candidates([[0.0, 0.0]]), limits(1, 2, need=[0, 1]))
     assert (found.chosen.tolist(), found.shortfall.tolist()) == ([], [0, 1])
@@ -160,7 +175,7 @@ def test_200_small_instances_are_within_1_percent_of_the_exact_optimum() -> None
         pairs, held = instance(seed)
         best, ours = exact(pairs, held), Figures.of(pairs, held, allocate(pairs, held).chosen)
         assert (ours.shortfall, ours.deep) == (best.shortfall, best.deep), f"instance {seed}"
-        assert ours.value >= 0.99 * best.value, f"instance {seed}"
+        assert ours.value >= best.value - 0.01 * abs(best.value), f"instance {seed}"
 
 
 @settings(max_examples=150, deadline=None)
@@ -179,10 +194,10 @@ def test_every_limit_holds_without_time_for_prices(seed: int, rounds: int) -> No
 
 @settings(max_examples=60, deadline=None)
 @given(SEEDS)
-def test_a_deep_pair_is_never_more_than_the_need(seed: int) -> None:
+def test_what_is_deep_or_asks_too_much_is_never_more_than_the_need(seed: int) -> None:
     pairs, held = instance(seed)
     found = allocate(pairs, held)
-    for item in np.unique(pairs.item[found.chosen & pairs.deep]).tolist():
+    for item in np.unique(pairs.item[found.chosen & (pairs.deep | (values(pairs, held) <= 0))]).tolist():
         assert found.reach[item] <= held.need[item]
 
 
@@ -198,7 +213,10 @@ def test_whatever_is_left_out_has_a_true_reason(seed: int) -> None:
         grown[n] = True
         broken = breaches(pairs, held, grown)
         says = Left(found.left[n])
-        if says != Left.BELOW_THRESHOLD:
+        if says == Left.ASKED_ENOUGH and not broken["asks"]:
+            assert values(pairs, held)[n] <= 0
+            assert found.reach[pairs.item[n]] >= held.need[pairs.item[n]]
+        elif says != Left.BELOW_THRESHOLD:
             assert broken[LIMIT_OF[says]], says
         else:
             assert pairs.deep[n]

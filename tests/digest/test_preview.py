@@ -46,7 +46,12 @@ def test_one_item_is_matched_as_in_an_edition(matcher: Fixed | None) -> None:
 
 
 def standing(
-    *digests: Sequence[tuple[int, float]], caps: int = 2, asks: int = 1, is_ask: Sequence[int] = (), spare: int = 1
+    *digests: Sequence[tuple[int, float]],
+    caps: int = 2,
+    asks: int = 1,
+    is_ask: Sequence[int] = (),
+    spare: int = 1,
+    burden: Sequence[float] | None = None,
 ) -> Standing:
     """Of each member the items with their matches."""
     pairs = [(member, item, match) for member, digest in enumerate(digests) for item, match in digest]
@@ -54,9 +59,8 @@ def standing(
         (np.array(column) for column in zip(*pairs, strict=True)) if pairs else (np.empty(0, int),) * 3
     )
     n = len(digests)
-    return Standing.of(
-        member, item, match, np.isin(np.arange(9), is_ask), np.full(9, spare), np.full(n, caps), np.full(n, asks)
-    )
+    asked, heavy = np.isin(np.arange(9), is_ask), None if burden is None else np.array(burden)
+    return Standing.of(member, item, match, asked, np.full(9, spare), np.full(n, caps), np.full(n, asks), heavy)
 
 
 def of(
@@ -89,6 +93,13 @@ def test_who_can_be_asked_no_more_is_asked_instead_of_another_request() -> None:
     now = standing([(3, 40)], [(4, 40)], is_ask=[3])
     found = of([50, 50], now, Wish(is_ask=True))
     assert list(zip(found.reached.tolist(), found.pushed_out.tolist(), strict=True)) == [(0, 3), (1, NOTHING)]
+
+
+def test_who_was_asked_much_gets_a_request_only_if_it_fits_better_or_lacks_readers() -> None:
+    now = standing([], [], [], burden=[50, 50, 0])
+    assert of([60, 45, 40], now, Wish(is_ask=True)).reached.tolist() == [0, 2]
+    assert of([60, 45, 40], now, Wish(is_ask=True, need=3)).reached.tolist() == [0, 1, 2]
+    assert of([60, 45, 40], now).reached.tolist() == [0, 1, 2]
 
 
 def test_who_gets_no_items_or_no_requests_gets_this_one_neither() -> None:
