@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from digest.budgets import Wished, room
-from jobs.edition import bounds_of
+from jobs.budgeting import bounds_of
 from jobs.terminal import print_table, printable
 from store import budgets, members
 

@@ -20,18 +20,12 @@ from digest.eligibility import Block
 from digest.items import Item
 from digest.pool import Pool
 from digest.reasons import Reason, reasons_for
-from jobs.edition import (
-    batch_of,
-    edition_settings,
-    fit_edition,
-    heard_of,
-    listen,
-    preferences_of,
-    profile_of,
-    reach_of,
-)
-from store import editions, items, networks
-from store.editions import Edition, PlannedDigest
+from jobs.considering import batch_of, heard_of, listen, preferences_of, profile_of
+from jobs.deciding import reach_of
+from jobs.fitting import edition_settings, fit_edition
+from store import considered, editions, items, networks
+from store.considered import PlannedDigest
+from store.editions import Edition
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -130,7 +124,7 @@ def company_of(services: "Services", network: "Network", edition: Edition, own: 
     if not edition.settings.get("combine") or edition.kind != "weekly":
         return ALONE
     with services.database.reading() as connection:
-        keys = editions.guest_networks(connection, network.key)
+        keys = considered.guest_networks(connection, network.key)
         chosen = editions.item_keys(connection, edition.key) if edition.key else None
         first = len(items.load(connection, network.key, chosen)) if chosen is not None else own
     guests = []
@@ -168,7 +162,7 @@ def _memberships(connection: "Connection", guest: Guest, batch: Sequence[Planned
     of = {
         other: member.member_key for member in batch for network, other in member.others if network == guest.network.key
     }
-    theirs = editions.members_of(connection, sorted(of))
+    theirs = considered.members_of(connection, sorted(of))
     return {of[member.member_key]: member for member in theirs}
 
 

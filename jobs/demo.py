@@ -15,7 +15,7 @@ import click
 
 if TYPE_CHECKING:
     from jobs.gallery import Facts
-    from store.editions import Outcome
+    from store.records import Outcome
 
 FOLDER = Path(".demo")
 DATES = ("published_at", "deadline", "event_at", "expires_at")
@@ -158,13 +158,13 @@ def _gallery(config: Path, folder: Path) -> Path:
     from jobs.gallery import Delivered, Skipped, write_gallery
     from jobs.run import WORDS, report_on, summary
     from jobs.services import open_services
-    from store import editions, networks
+    from store import editions, networks, records
 
     services = open_services(config)
     with services.database.reading() as connection:
         network = networks.find(connection)
         edition = editions.latest(connection, network.key)[0]
-        outcomes = editions.outcomes(connection, edition.key)
+        outcomes = records.outcomes(connection, edition.key)
     report = report_on(services, network, edition)
     mails = {_message_id(file): file for file in sorted((folder / "mail").glob("*.eml"))}
     return write_gallery(

@@ -10,7 +10,7 @@ from jobs.terminal import print_bars, print_table
 
 if TYPE_CHECKING:
     from jobs.rehearsal import Rehearsal
-    from store.editions import PlannedDigest
+    from store.considered import PlannedDigest
 
 
 def looked_over(found: "Rehearsal") -> dict[str, Any]:

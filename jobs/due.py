@@ -8,7 +8,8 @@ from digest.slots import WEEK, Wish, due, next_due, release_time
 from profiles.standing import PERIOD_DAYS
 
 if TYPE_CHECKING:
-    from store.editions import Edition, PlannedDigest
+    from store.considered import PlannedDigest
+    from store.editions import Edition
     from store.networks import Network
 
 

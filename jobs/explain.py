@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from digest.composition import Edition as Fitted
     from digest.items import Item
     from jobs.services import Services
-    from store.editions import Edition, PlannedDigest
+    from store.considered import PlannedDigest
+    from store.editions import Edition
     from store.networks import Network
 
 
@@ -88,7 +89,7 @@ def _explain(
 ) -> Explanation:
     from digest.reasons import explain_with_sources
     from digest.thresholds import moved
-    from jobs.edition import heard_of, listen, preferences_of, profile_of
+    from jobs.considering import heard_of, listen, preferences_of, profile_of
 
     edition = _edition(services, network, item, slot)
     fitted = _fitted(services, network, edition, item)
@@ -129,7 +130,7 @@ def _edition(services: "Services", network: "Network", item: "Item", slot: str) 
 
 
 def _fitted(services: "Services", network: "Network", edition: "Edition | None", item: "Item") -> "Fitted":
-    from jobs.edition import edition_settings, fit_edition
+    from jobs.fitting import edition_settings, fit_edition
     from store import editions
 
     if edition is None:
@@ -147,12 +148,12 @@ def _outcome(
     member: "PlannedDigest",
     item: "Item",
 ) -> str:
-    from store import editions
+    from store import records
 
     if edition is None:
         return "not in an edition yet"
     with services.database.reading() as connection:
-        outcome = editions.outcome(connection, edition.key, member.member_key, item.key)
+        outcome = records.outcome(connection, edition.key, member.member_key, item.key)
     if outcome not in {"left out: duplicate", "left out: already sent"}:
         return outcome
     title = _same_thing_sent(services, network, fitted, member, item)
@@ -164,13 +165,13 @@ def _same_thing_sent(
     services: "Services", network: "Network", fitted: "Fitted", member: "PlannedDigest", item: "Item"
 ) -> str:
     """The title of what the member was sent that is the same thing as the item; empty where that is the item itself."""
-    from store import editions, items
+    from store import considered, items
 
     assert fitted.duplicates is not None
     column = [chosen.key for chosen in fitted.items].index(item.key)
     same = [key for key, columns in fitted.duplicates.columns.items() if column in columns and key != item.key]
     with services.database.reading() as connection:
-        sent = editions.sent_pairs(connection, member.member_key, member.member_key, same)
+        sent = considered.sent_pairs(connection, member.member_key, member.member_key, same)
         found = items.load(connection, network.key, sent[:, 1].tolist())
     return found[0].title if found else ""
 

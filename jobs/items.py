@@ -214,7 +214,7 @@ def show(config: Path | None, /, id_: str, slug: str, as_json: bool) -> None:
     Example: germane items show k3x7m2q5v8wz4b6n
     """
     from jobs.shortfalls import sentence, told
-    from store import editions
+    from store import decisions
     from store import items as store
 
     services, network = _open(config, slug)
@@ -222,7 +222,7 @@ def show(config: Path | None, /, id_: str, slug: str, as_json: bool) -> None:
     with services.database.reading() as connection:
         reach = store.reach(connection, item.key)
         reason = store.state_reason(connection, item.key)
-        short = editions.last_shortfall(connection, item.key)
+        short = decisions.last_shortfall(connection, item.key)
     facts = _as_json(item) | {"state_reason": reason, "digests": reach.chosen, "handed_over": reach.handed_over}
     if short:
         facts["shortfall"] = sentence(told([item], short))

@@ -41,12 +41,12 @@ def preview(config: Path | None, /, item: str, slug: str, address: str, as_json:
     from jobs.previewing import NobodyDue, load, previewed
     from jobs.services import open_services
     from jobs.terminal import advancing
-    from store import editions, networks
+    from store import considered, networks
 
     services = open_services(config)
     with services.database.reading() as connection:
         network = networks.find(connection, slug)
-        size = editions.audience_size(connection, network.key)
+        size = considered.audience_size(connection, network.key)
     names = bool(address) and _entitled(services, network, address)
     found = _found(services, network, item)
     try:

@@ -19,7 +19,7 @@ from jobs.press import press_for, recipient_for
 from jobs.services import Services, process_is_gone
 from profiles.links import sign_feedback
 from profiles.verp import return_path
-from store import editions, items, networks, outbox, pacing, suppression, topics
+from store import decisions, items, networks, outbox, pacing, suppression, topics
 from store.outbox import Chosen, Claim, Open, Scope
 from store.pacing import Pace
 
@@ -162,7 +162,7 @@ class Letters:
         if dropped:
             requests = {item.key for item in found.values() if item.kind == "request"}
             with self._services.database.writing() as connection:
-                editions.drop_items(connection, dropped, requests)
+                decisions.drop_items(connection, dropped, requests)
 
     def _close_answered(self, connection: "Connection", now: datetime) -> None:
         wanted = self._services.settings.reach.answers_wanted

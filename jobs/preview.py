@@ -11,7 +11,7 @@ from jobs.terminal import network_option
 if TYPE_CHECKING:
     from digest.composition import Edition as Fitted
     from jobs.services import Services
-    from store.editions import PlannedDigest
+    from store.considered import PlannedDigest
     from store.networks import Network
 
 
@@ -46,13 +46,13 @@ def preview(config: Path | None, member: str, as_format: str, slug: str) -> None
 
 def one_member(services: "Services", network: "Network", who: str) -> "PlannedDigest":
     """The member by address or public id, as composing sees them. Raises click.ClickException when there is none."""
-    from store import editions, members
+    from store import considered, members
 
     with services.database.reading() as connection:
         found = members.find(connection, network.key, who)
         if found is None:
             raise click.ClickException(f"{network.slug} has no member {who!r}; `germane members list` shows them")
-        return editions.audience(connection, network.key, 0, 1, member_key=found.key)[0]
+        return considered.audience(connection, network.key, 0, 1, member_key=found.key)[0]
 
 
 def _mail(

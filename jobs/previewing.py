@@ -17,11 +17,13 @@ from digest.limits import NO_LIMIT
 from digest.pool import Pool
 from digest.preview import NOTHING, Bars, Preview, Readers, Standing, Wish, preview
 from digest.reasons import reasons_for
-from jobs.edition import KEPT_WANTS, batch_of, due_members, edition_settings, fit_edition, reach_of
+from jobs.considering import batch_of, due_members
+from jobs.deciding import KEPT_WANTS, reach_of
+from jobs.fitting import edition_settings, fit_edition
 from jobs.rehearsal import audience, imagined
 from jobs.services import Services
 from store import items
-from store.editions import PlannedDigest
+from store.considered import PlannedDigest
 from store.networks import Network
 
 GRID = tuple(range(20, 65, 5))

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from digest.composition import decided as decide_all
 from digest.reach import limits_for
-from jobs.edition import edition_settings, fit_edition, gather_edition, reach_of, stored_shortfall
+from jobs.deciding import gather_edition, reach_of, stored_shortfall
+from jobs.fitting import edition_settings, fit_edition
 from jobs.rehearsal import audience, imagined
 from jobs.shortfalls import told
 from store import editions

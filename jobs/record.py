@@ -10,8 +10,8 @@ from jobs.terminal import print_table, printable
 
 if TYPE_CHECKING:
     from jobs.services import Services
-    from store.editions import Record
     from store.networks import Network
+    from store.records import Record
 
 LEFT = {
     "already_sent": "sent before",
@@ -45,7 +45,7 @@ SOURCES = {"stated": "said", "topic": "follows", "learned": "learned", "related"
 
 def record_of(services: "Services", network: "Network", member_key: int, slot: str) -> "Record":
     """The member's record in an edition, or in the newest one that considered them. Raises click.ClickException for none."""
-    from store import editions
+    from store import editions, records
 
     with services.database.reading() as connection:
         if slot:
@@ -53,8 +53,8 @@ def record_of(services: "Services", network: "Network", member_key: int, slot: s
             known = [found] if found else []
         else:
             known = editions.latest(connection, network.key)
-        records = (editions.record(connection, edition, member_key) for edition in known)
-        record = next((one for one in records if one), None)
+        found_in = (records.record(connection, edition, member_key) for edition in known)
+        record = next((one for one in found_in if one), None)
     if record is None:
         which = f"edition {slot}" if slot else "any edition"
         raise click.ClickException(f"{network.slug}: the member was not in the audience of {which}")

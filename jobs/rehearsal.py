@@ -10,23 +10,15 @@ from digest.composition import Edition as Fitted
 from digest.decision import Decision, Reach
 from digest.slots import week_of
 from jobs.combined import Company, company_of, explain_guests
-from jobs.edition import (
-    Found,
-    Gathered,
-    Guests,
-    Part,
-    decide_whole,
-    edition_settings,
-    fit_edition,
-    gather_edition,
-    listen,
-    reach_of,
-    settled,
-    stored_shortfall,
-)
+from jobs.considering import listen
+from jobs.deciding import Found, Gathered, Part, decide_whole, gather_edition, reach_of, stored_shortfall
+from jobs.fitting import edition_settings, fit_edition
 from jobs.services import Services
-from store import editions, items
-from store.editions import Decided, Edition, PlannedDigest, Shortfall
+from jobs.settling import Guests, settled
+from store import considered, items
+from store.considered import PlannedDigest
+from store.decisions import Shortfall
+from store.editions import Decided, Edition
 from store.networks import Network
 
 
@@ -73,7 +65,7 @@ def rehearsed(
     edition, fitted = imagined(network, at, settings), fitted_at(services, network, settings, at)
     with services.database.reading() as connection:
         reach = reach_of(connection, settings, fitted, at)
-        size = editions.audience_size(connection, network.key)
+        size = considered.audience_size(connection, network.key)
     company = company_of(services, network, edition, len(fitted.items))
     batches: list[list[PlannedDigest]] = []
     with watch(size) as advance:
@@ -124,7 +116,7 @@ def audience(services: Services, network: Network) -> Iterator[list[PlannedDiges
     after = 0
     while True:
         with services.database.reading() as connection:
-            batch = editions.audience(connection, network.key, after, services.settings.digest.shard)
+            batch = considered.audience(connection, network.key, after, services.settings.digest.shard)
         if not batch:
             return
         yield batch

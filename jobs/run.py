@@ -277,17 +277,17 @@ def report_on(
     sent: "SendReport | None" = None,
 ) -> RunReport:
     """What came of an edition so far, and of handing it over just now."""
-    from store import editions, items
+    from store import decisions, editions, items, records
 
     with services.database.reading() as connection:
         found: Counts = editions.counts(connection, edition.key)
         state = editions.find(connection, network.key, edition.slot)
-        reaches = editions.reaches(connection, edition.key)
+        reaches = records.reaches(connection, edition.key)
         titles = {item.key: item for item in items.load(connection, network.key, [key for key, _ in reaches])}
-        shortfalls = editions.shortfalls(connection, edition.key)
+        shortfalls = decisions.shortfalls(connection, edition.key)
         skipped, sizes = (
             editions.skipped_reasons(connection, edition.key),
-            editions.digest_sizes(connection, edition.key),
+            records.digest_sizes(connection, edition.key),
         )
     return RunReport(
         network=network.slug,

@@ -52,7 +52,7 @@ def serve(config: Path | None, host: str | None, port: int | None) -> None:
 def pages(services: Services) -> "Starlette":
     """The web application on these services. Raises SettingsError when the secret key is missing."""
     from jobs.bouncing import rule_of
-    from jobs.edition import bounds_of
+    from jobs.budgeting import bounds_of
     from web.app import create_app
     from web.context import WebContext
 

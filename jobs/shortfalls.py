@@ -9,7 +9,7 @@ from jobs.terminal import print_table, printable
 
 if TYPE_CHECKING:
     from digest.items import Item
-    from store.editions import Shortfall
+    from store.decisions import Shortfall
 
 CAUSES = {
     "nobody_eligible": "nobody in the network may receive it",

@@ -13,23 +13,15 @@ from digest.composition import match_members
 from digest.items import KINDS, Item
 from digest.reasons import reasons_for
 from digest.tuning import Allowed, Labels, Point, border, curve, proposed
-from jobs.edition import (
-    already_sent,
-    due_members,
-    edition_settings,
-    fit_edition,
-    heard_of,
-    listen,
-    preferences_of,
-    profile_of,
-    sent_places,
-)
+from jobs.considering import already_sent, due_members, heard_of, listen, preferences_of, profile_of, sent_places
+from jobs.fitting import edition_settings, fit_edition
 from jobs.rehearsal import fitted_at, imagined
 from jobs.services import Services
 from jobs.terminal import advancing
-from store import editions, thresholds
+from store import considered, editions, thresholds
+from store.considered import PlannedDigest
 from store.database import WrongName
-from store.editions import Edition, PlannedDigest
+from store.editions import Edition
 from store.networks import Network
 from store.thresholds import Label
 
@@ -158,7 +150,7 @@ def _audience_size(services: Services, network: Network, edition: Edition) -> in
             skipped = editions.skipped_reasons(connection, edition.key)
             matched = sum(skipped.get(reason, 0) for reason in editions.MATCHED_REASONS)
             return editions.counts(connection, edition.key).digests + matched
-        return editions.audience_size(connection, network.key)
+        return considered.audience_size(connection, network.key)
 
 
 def _batches(services: Services, network: Network, edition: Edition) -> Iterator[list[PlannedDigest]]:
@@ -166,9 +158,9 @@ def _batches(services: Services, network: Network, edition: Edition) -> Iterator
     while True:
         with services.database.reading() as connection:
             if edition.key:
-                batch = editions.matched_audience(connection, edition.key, after, shard)
+                batch = considered.matched_audience(connection, edition.key, after, shard)
             else:
-                batch = editions.audience(connection, network.key, after, shard)
+                batch = considered.audience(connection, network.key, after, shard)
         if not batch:
             return
         yield batch
@@ -293,7 +285,7 @@ def _pair(
 ) -> BorderPair:
     key, item = matching.member_keys[row], matching.fitted.items[column]
     with services.database.reading() as connection:
-        member = editions.audience(connection, matching.network.key, 0, 1, member_key=key)[0]
+        member = considered.audience(connection, matching.network.key, 0, 1, member_key=key)[0]
     return BorderPair(
         member=member.member_public_id,
         name=member.name if names else "",

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from jobs.journal import CLAIM_LOST, Journal
 from jobs.schedule import Begun, slot_due
 from profiles.standing import why_no_mail
-from store import editions, outbox
-from store.editions import Decided, Edition, PlannedDigest
+from store import considered, editions, outbox
+from store.considered import PlannedDigest
+from store.editions import Decided, Edition
 from store.outbox import Chosen, Claim, Scope, Settled
 from tests.builders import NOW
 from tests.faults.simulated_store import MEMBERS
@@ -84,9 +85,9 @@ def _compose(world: "World", process: Process, key: int) -> Step:
     if edition.state == "opened":
         while True:
             with store.reading() as connection:
-                batch = editions.planned(connection, key, 2)
+                batch = considered.planned(connection, key, 2)
                 span = (batch[0].member_key, batch[-1].member_key) if batch else (0, 0)
-                sent = editions.sent_pairs(connection, *span, store.keys("item")).tolist()
+                sent = considered.sent_pairs(connection, *span, store.keys("item")).tolist()
             if not batch:
                 break
             decided = _decide(world, edition, batch, sent)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jobs.run import rehearse
-from store import editions, networks
+from store import editions, networks, records
 from tests.builders import some_services
 from tests.faults.limits import bound_by_permissions, no_room
 from tests.faults.misbehaving import Fault
@@ -43,8 +43,8 @@ def test_killed_again_and_again_it_comes_to_the_same_edition_and_sends_it_once(t
     with town.database.reading() as connection:
         (edition,) = editions.latest(connection, town.key)
         assert editions.skipped_reasons(connection, edition.key) == expected.skipped
-        assert editions.digest_sizes(connection, edition.key) == expected.sizes
-        assert sorted(n for _, n in editions.reaches(connection, edition.key)) == sorted(n for *_, n in expected.reach)
+        assert records.digest_sizes(connection, edition.key) == expected.sizes
+        assert sorted(n for _, n in records.reaches(connection, edition.key)) == sorted(n for *_, n in expected.reach)
     assert town.finish() == (0, "")
     assert town.taken() == taken
 

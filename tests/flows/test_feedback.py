@@ -9,7 +9,7 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from digest.calibration import DEFAULT
-from jobs.edition import fit_edition
+from jobs.fitting import fit_edition
 from jobs.import_feedback import import_feedback
 from jobs.run import rehearse, run_edition
 from profiles.member import Profile

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from jobs import deciding
 from jobs import edition as composing
 from profiles.member import Profile
-from store import budgets, editions, items
+from store import budgets, decisions, editions, items
 from store.database import Database
 from tests.builders import NOW
 from tests.jobs.composing import BELLS, Community
@@ -60,7 +61,7 @@ def test_it_stops_at_the_floor_and_the_coordinator_is_told_in_members_words(sqli
     assert "bell" in short["words"]
     assert "church" not in short["words"]
     with community.database.reading() as connection:
-        (stored,) = editions.shortfalls(connection, 1)
+        (stored,) = decisions.shortfalls(connection, 1)
     assert stored.words == short["words"]
 
 
@@ -92,7 +93,7 @@ def test_who_fits_is_counted_with_and_without_room(community: Community) -> None
     community.post("ask", reach_needed=5)
     community.compose(matching={"floor": 0.5})
     with community.database.reading() as connection:
-        (short,) = editions.shortfalls(connection, 1)
+        (short,) = decisions.shortfalls(connection, 1)
     found = {name: short.counts[name] for name in ("eligible", "muted", "over_budget", "in_reach", "fitting")}
     assert found == {"eligible": 6, "muted": 1, "over_budget": 3, "in_reach": 1, "fitting": 4}
 
@@ -242,7 +243,7 @@ def test_a_process_that_takes_over_writes_the_rest_of_the_same_decision(
             community.compose(digest=one_by_one)
     half = community.got()
     community.join("late")  # who comes now is in the next edition
-    monkeypatch.setattr(composing, "gather_edition", lambda *_: pytest.fail("it was decided already"))
+    monkeypatch.setattr(deciding, "gather_edition", lambda *_: pytest.fail("it was decided already"))
     community.compose(digest=one_by_one)
     whole = community.got()
     assert all(whole[name] == found for name, found in half.items())
@@ -259,7 +260,7 @@ def test_what_another_process_drew_meanwhile_is_over_budget(
     bob = community.join("bob", mails_per_week=1)
     for n in range(3):
         community.post(f"ask{n}", title=f"Request {n} on discharge after stroke")
-    decide = composing._decide_once
+    decide = deciding.decide_once
 
     def while_another_draws(*arguments: Any) -> Any:
         found = decide(*arguments)
@@ -271,7 +272,7 @@ def test_what_another_process_drew_meanwhile_is_over_budget(
             budgets.draw(connection, rows)
         return found
 
-    monkeypatch.setattr(composing, "_decide_once", while_another_draws)
+    monkeypatch.setattr(composing, "decide_once", while_another_draws)
     community.compose(budget={"hours_between_mails": 0})
     assert [len(found) for found in community.got().values()] == [1]
     assert list(community.left(0).values()).count("over_budget") == 4
@@ -317,14 +318,14 @@ def test_two_editions_decided_at_the_same_moment_stay_within_one_budget(
         for n in range(3):
             community.post(f"ask{n}", title=f"Request {n} on discharge after stroke")
     both = Barrier(2, timeout=60)
-    decide = composing._decide_once
+    decide = deciding.decide_once
 
     def together(*arguments: Any) -> Any:
         found = decide(*arguments)
         both.wait()
         return found
 
-    monkeypatch.setattr(composing, "_decide_once", together)
+    monkeypatch.setattr(composing, "decide_once", together)
     limits = {"overall_asks_per_month": 4, "most_asks_per_month": 4, "asks_per_month": 3}
     with ThreadPoolExecutor(2) as threads:
         runs = [threads.submit(community.compose, budget=limits) for community in communities]

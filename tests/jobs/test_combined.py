@@ -184,6 +184,7 @@ def test_a_budget_over_all_networks_holds_for_both(two: Two) -> None:
 def test_one_that_takes_over_after_a_crash_combines_as_it_was_decided(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from jobs import deciding
     from jobs import edition as composing
 
     two.post("here", two.home)
@@ -196,6 +197,6 @@ def test_one_that_takes_over_after_a_crash_combines_as_it_was_decided(
         patch.setattr(composing, "_write", dies)
         with pytest.raises(RuntimeError):
             germane("run", "--network", "breathe-well")
-    monkeypatch.setattr(composing, "gather_edition", lambda *_: pytest.fail("it was decided already"))
+    monkeypatch.setattr(deciding, "gather_edition", lambda *_: pytest.fail("it was decided already"))
     germane("run", "--network", "breathe-well")
     assert "telephone there" in two.text()

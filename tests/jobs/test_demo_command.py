@@ -19,9 +19,9 @@ from sqlalchemy import select
 from digest.items import Item
 from jobs.keyring import load
 from jobs.run import WORDS
-from store import editions, items, networks
+from store import editions, items, networks, records
 from store.database import Database
-from store.editions import Outcome
+from store.records import Outcome
 from store.tables import Member
 from tests.digest.keys import verified
 
@@ -38,7 +38,7 @@ class Shown:
         with self.database.reading() as connection:
             self.network = networks.find(connection)
             (self.edition,) = editions.latest(connection, self.network.key)
-            self.outcomes: list[Outcome] = editions.outcomes(connection, self.edition.key)
+            self.outcomes: list[Outcome] = records.outcomes(connection, self.edition.key)
             self.items = {item.key: item for item in items.load(connection, self.network.key)}
             self.members = {row.id: row for row in connection.execute(select(MEMBER))}
             self.chosen = list(connection.execute(select(editions.DIGEST_ITEM)))

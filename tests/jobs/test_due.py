@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from jobs import edition as composing
+from jobs import settling
 from jobs.run import run_edition
 from profiles.member import Preferences, Profile
 from store import members, networks
@@ -139,7 +140,7 @@ def test_a_member_whom_another_edition_mails_meanwhile_is_left_to_it(
     """Between reading who is due and writing the digests, a process that is at another week's edition gets in first."""
     weeks = Weeks(database)
     ann, ben = weeks.join("ann"), weeks.join("ben")
-    settled, met = composing.settled, []
+    settled, met = settling.settled, []
 
     def overtaken(*arguments: Any) -> Any:
         found = settled(*arguments)

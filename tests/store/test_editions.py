@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from store import editions
+from store import considered, editions, records
 from store.database import Database, StoreError
 from store.editions import Counts, Decided, Edition, NotMine
 from tests.builders import NOW, stored_item, stored_member, stored_network
@@ -48,7 +48,7 @@ class Scene:
     def write(self, *, chosen: int, skipped: int) -> None:
         """The first `chosen` planned digests get the item, the next `skipped` nothing."""
         with self.database.writing() as connection:
-            batch = editions.planned(connection, self.edition.key, 10)
+            batch = considered.planned(connection, self.edition.key, 10)
             decided = Decided([], [], [], [])
             for n, member in enumerate(batch[: chosen + skipped]):
                 key = member.digest_key
@@ -127,7 +127,7 @@ def test_the_counts_balance_at_every_step(scene: Scene) -> None:
 def test_a_digest_is_decided_once(scene: Scene) -> None:
     scene.open()
     with scene.database.reading() as connection:
-        batch = editions.planned(connection, scene.edition.key, 1)
+        batch = considered.planned(connection, scene.edition.key, 1)
     decided = Decided([(batch[0].digest_key, "skipped", "nothing_fits", 0, 0, None)], [], [], [])
     with scene.database.writing() as connection:
         editions.write(connection, scene.edition, decided, NOW)
@@ -158,7 +158,7 @@ def test_an_item_goes_to_a_member_once_whatever_the_code_does(scene: Scene) -> N
     scene.write(chosen=1, skipped=0)
     with scene.database.reading() as connection:
         member = connection.execute(select(editions.DIGEST_ITEM.c.member_id)).scalar_one()
-        pairs = editions.sent_pairs(connection, 0, 10**9, [scene.item])
+        pairs = considered.sent_pairs(connection, 0, 10**9, [scene.item])
         other = connection.execute(select(func.max(editions.DIGEST.c.id))).scalar_one()
     assert pairs.tolist() == [[member, scene.item]]
     again = Decided([], [(other, 1, member, scene.item, 0.4, 61.5, [], "")], [], [])
@@ -169,7 +169,7 @@ def test_an_item_goes_to_a_member_once_whatever_the_code_does(scene: Scene) -> N
 def test_a_crash_in_the_middle_of_a_shard_leaves_nothing_of_it(scene: Scene) -> None:
     def crash() -> None:
         with scene.database.writing() as connection:
-            member = editions.planned(connection, scene.edition.key, 1)[0]
+            member = considered.planned(connection, scene.edition.key, 1)[0]
             decided = Decided(
                 [(member.digest_key, "composed", "", 1, 0, 33.0)],
                 [(member.digest_key, 1, member.member_key, scene.item, 0.4, 61.5, [], "")],
@@ -192,7 +192,7 @@ def test_a_pause_that_is_over_ends_when_the_edition_opens(scene: Scene) -> None:
         connection.execute(update(editions.MEMBER).where(editions.MEMBER.c.id == scene.members[0]).values(**values))
     scene.open()
     with scene.database.reading() as connection:
-        statuses = [member.status for member in editions.planned(connection, scene.edition.key, 10)]
+        statuses = [member.status for member in considered.planned(connection, scene.edition.key, 10)]
     assert sorted(statuses) == ["active", "active", "active", "paused"]
 
 
@@ -202,7 +202,7 @@ def test_a_slow_cadence_sees_when_the_last_digest_was(scene: Scene) -> None:
     scene.open()
     scene.write(chosen=1, skipped=2)
     with scene.database.reading() as connection:
-        last = [m.last_digest_at for m in editions.audience(connection, scene.network, 0, 10)]
+        last = [m.last_digest_at for m in considered.audience(connection, scene.network, 0, 10)]
     assert last == [NOW, None, None]
 
 
@@ -221,6 +221,6 @@ def test_reach_counts_the_digests_an_item_is_in(scene: Scene) -> None:
     scene.open()
     scene.write(chosen=2, skipped=1)
     with scene.database.reading() as connection:
-        assert editions.reaches(connection, scene.edition.key) == [(scene.item, 2)]
-        assert editions.digest_sizes(connection, scene.edition.key) == {1: 2}
+        assert records.reaches(connection, scene.edition.key) == [(scene.item, 2)]
+        assert records.digest_sizes(connection, scene.edition.key) == {1: 2}
         assert editions.skipped_reasons(connection, scene.edition.key) == {"nothing_fits": 1}

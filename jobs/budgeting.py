@@ -1,0 +1,146 @@
+"""What budgets leave to the mails of an edition, and what these draw from them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from digest.budgets import Allowance, Bounds, Room, Wished, room
+from digest.composition import Edition as Fitted
+from digest.decision import NO_LIMIT
+from digest.eligibility import Block
+from jobs.due import due_at
+from store.budgets import Account
+from store.considered import PlannedDigest
+from store.editions import Decided, Edition
+from store.networks import Network
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What budgets need to know of items, by key: those that ask for help, and those from other networks."""
+
+    requests: frozenset[int]
+    networks: Mapping[int, int]
+
+
+def day_of(moment: datetime, network: Network) -> int:
+    """The ordinal of a moment's day by the network's calendar."""
+    return moment.astimezone(ZoneInfo(network.time_zone)).toordinal()
+
+
+def rooms_of(
+    members: Sequence[PlannedDigest], accounts: Mapping[int, Account], network: Network, edition: Edition
+) -> list[Room]:
+    """What each member's budgets leave for a mail of this edition."""
+    limits = edition.settings.get("budget")
+    if limits is None:  # an edition of before there were budgets
+        return [Room(1, NO_LIMIT, edition.as_of)] * len(members)
+    bounds, overall = bounds_of(limits)
+    zone, of_network = ZoneInfo(network.time_zone), Wished(*(getattr(network, name) for name in Wished._fields))
+    greedy = edition.settings.get("policy") == "greedy"
+    found = []
+    for member in members:
+        at, account = due_at(member, network, edition), accounts.get(member.member_key)
+        own = bounds.allowance(of_network, Wished(*(getattr(member, name) for name in Wished._fields)))
+        altogether = overall.allowance(Wished(), account.wished) if account else overall.usual
+        day = at.astimezone(zone).toordinal()
+        left = room(account.drawn if account else (), network.key, own, altogether, at, day)
+        if edition.kind == "urgent" and left.not_before > at:
+            left = left._replace(mails=0)  # it does not wait: it goes to others
+        found.append(left._replace(asks=NO_LIMIT) if greedy else left)
+    return found
+
+
+def bounds_of(limits: dict[str, int]) -> tuple[Bounds, Bounds]:
+    """Of one network and over all, from the section `budget` of the settings."""
+    one = Allowance(limits["mails_per_week"], limits["hours_between_mails"], limits["asks_per_month"])
+    most = Allowance(limits["most_mails_per_week"], limits["least_hours_between_mails"], limits["most_asks_per_month"])
+    over_all = Allowance(
+        limits["overall_mails_per_week"], limits["overall_hours_between_mails"], limits["overall_asks_per_month"]
+    )
+    return Bounds(one, most), Bounds(over_all, over_all)
+
+
+def within_budgets(
+    decided: Decided,
+    batch: Sequence[PlannedDigest],
+    accounts: Mapping[int, Account],
+    network: Network,
+    edition: Edition,
+    posted: Posted,
+) -> Decided:
+    """The same with what each mail draws, and without what another process has drawn for since it was decided.
+
+    What does not fit any more is recorded as over budget, the last of a digest first.
+    """
+    members = {member.digest_key: member for member in batch}
+    mailed = [members[row[0]] for row in decided.outbox]
+    rooms = {m.digest_key: left for m, left in zip(mailed, rooms_of(mailed, accounts, network, edition), strict=True)}
+    asks = _counted(decided, posted.requests)
+    most = {key: left.asks if left.mails else -1 for key, left in rooms.items()}
+    if any(asks[key] > most[key] for key in rooms):
+        decided = _cut_down(decided, most, posted.requests)
+    drawn = _drawn(decided, posted, network.key)
+    zone, what = ZoneInfo(network.time_zone), "urgent" if edition.kind == "urgent" else "digest"
+    outbox = []
+    for digest, member, message_id, _ in decided.outbox:
+        at, account = rooms[digest].not_before, accounts.get(member)
+        outbox.append((digest, member, message_id, at))
+        if account:
+            day = at.astimezone(zone).toordinal()
+            decided.draws.extend(
+                (account.key, key, digest, what, at, day, int(key == network.key), n_asks, n_items)
+                for key, (n_asks, n_items) in drawn[digest].items()
+            )
+    return replace(decided, outbox=outbox)
+
+
+def _drawn(decided: Decided, posted: Posted, home: int) -> dict[int, dict[int, tuple[int, int]]]:
+    """For each digest what it takes in each network of which it holds something: (requests, items)."""
+    found: dict[int, dict[int, tuple[int, int]]] = {row[0]: {home: (0, 0)} for row in decided.outbox}
+    for digest, _, _, item, *_ in decided.chosen:
+        key = posted.networks.get(item, home)
+        asks, number = found[digest].get(key, (0, 0))
+        found[digest][key] = (asks + (item in posted.requests), number + 1)
+    return found
+
+
+def requests_among(fitted: Fitted) -> frozenset[int]:
+    """Keys of the items that ask for help."""
+    return frozenset(item.key for item in fitted.items if item.kind == "request")
+
+
+def _counted(decided: Decided, requests: frozenset[int]) -> Counter[int]:
+    """Requests in each digest."""
+    return Counter(row[0] for row in decided.chosen if row[3] in requests)
+
+
+def _cut_down(decided: Decided, most: Mapping[int, int], requests: frozenset[int]) -> Decided:
+    """Without the digests that may hold -1 requests, and without each other's last requests beyond the most."""
+    kept, out, asked, places = [], [], Counter[int](), Counter[int]()
+    for digest, _, member, item, score, match, why, note in sorted(decided.chosen, key=lambda row: row[:2]):
+        limit = most.get(digest, NO_LIMIT)
+        asked[digest] += item in requests
+        if limit < 0 or (item in requests and asked[digest] > limit):
+            out.append((digest, item, Block.OVER_BUDGET.word, score, match, None))
+            continue
+        places[digest] += 1
+        kept.append((digest, places[digest], member, item, score, match, why, note))
+    digests = [
+        row if row[1] != "composed" else (row[0], *_as_composed(places[row[0]]), *row[4:]) for row in decided.digests
+    ]
+    return replace(
+        decided,
+        digests=digests,
+        chosen=kept,
+        left_out=[*decided.left_out, *out],
+        outbox=[row for row in decided.outbox if places[row[0]]],
+        picked=[row for row in decided.picked if places[row[0]]],
+        asking=[row for row in decided.asking if places[row[0]]],
+    )
+
+
+def _as_composed(items: int) -> tuple[str, str, int]:
+    return ("composed", "", items) if items else ("skipped", "over_budget", 0)
