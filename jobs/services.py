@@ -78,7 +78,11 @@ def _trusting(ca_file: str) -> "SSLContext":
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # an SSLError is one
-        why = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "holds no certificate in PEM form"
+        why = (
+            error.strerror
+            if isinstance(error, FileNotFoundError | PermissionError)
+            else "holds no certificate in PEM form"
+        )
         raise SettingsError(f"{ca_file}: {why}; see smtp.ca_file") from None
 
 
