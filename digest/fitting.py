@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digest.items import Item, Topic
-from digest.text import CODE, STOP_WORDS, is_term
+from digest.text import CODE, is_term
 from digest.tokens import FUNCTION_WORD, PAIR, Reader, Tokens, read_items
 from digest.vectors import Floats, Ints, Rows, Settings, VectorSpace, analyser_of, phrases_of, unit_length, unit_rows
 
@@ -28,8 +28,7 @@ def fit(items: Sequence[Item], topics: Sequence[Topic], settings: Settings | Non
     tokens = reader.tokens(len(items))
     for topic in topics:
         for phrase in phrases_of(topic):
-            for language in STOP_WORDS:
-                numbers.forced.append([numbers[term] for term in analyser.terms(phrase, language) if term])
+            numbers.forced += [[numbers[term] for term in terms] for terms in sorted(analyser.readings(phrase))]
     vocabulary = _vocabulary(tokens, numbers, settings)
     space = VectorSpace(
         settings=settings, words=vocabulary.words, n_words=vocabulary.n_words, pair_codes=vocabulary.pair_codes,

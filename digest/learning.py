@@ -97,10 +97,15 @@ def _coverage(interests: Interests, likes: npt.NDArray[np.float32], settings: Se
 
 
 def _expansion(space: VectorSpace, nearest: Rows, past: Rows, block: slice) -> Rows:
-    """One block of the past items' weighted sums. Of their terms only the strong ones count: the rest costs and says little."""
+    """One block of the past items' weighted sums. Of their terms only the strong ones count: the rest costs and says little.
+
+    Their topics count like a word: nobody chose them here.
+    """
     if block.start:
         return _mixed(nearest, past, block)
     strong = space.lexical(past).copy()
+    strong.data[strong.indices >= space.first_topic] /= max(1.0, space.settings.topic_weight)
+    strong = _unit(strong)
     strong.data[strong.data < STRONG_TERM] = 0.0
     strong.eliminate_zeros()
     expansion: Rows = nearest @ strong

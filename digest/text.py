@@ -180,6 +180,16 @@ class Analyser:
         stems = self.stems(language)
         return [stems[word] for word in words_of(plain_text(text))]
 
+    def readings(self, phrase: str) -> set[tuple[str, ...]]:
+        """Terms of a phrase in each language that has stop words, function words left out.
+
+        An abbreviation is a word of none of them and is read as in the default one: Spanish would make the English fen of FeNO.
+        """
+        words = words_of(plain_text(phrase))
+        usual = self.stems(self.default_language)
+        read = [[(usual if _is_abbreviation(word) else self.stems(one))[word] for word in words] for one in STOP_WORDS]
+        return {tuple(term for term in terms if term) for terms in read}
+
     def seen(self) -> Iterator[tuple[str, str]]:
         """Every word as written with its term, of all languages read so far, function words left out."""
         for stems in self._stems.values():
@@ -194,6 +204,10 @@ class Analyser:
                 counts[language] += 1
         best = max(counts, key=lambda language: (counts[language], language == self.default_language))
         return best if counts[best] > GUESS_SHARE * seen else self.default_language
+
+
+def _is_abbreviation(word: str) -> bool:
+    return sum(character.isupper() for character in word) > 1
 
 
 def is_term(stem: str) -> bool:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from digest.items import Item, Topic
-from digest.text import STOP_WORDS, Analyser, is_term
+from digest.text import Analyser, is_term
 from digest.tokens import Tokens, profile_tokens, read_items, unknown_words
 from profiles.member import Profile
 
@@ -325,8 +325,7 @@ def phrases_of(topic: Topic) -> tuple[str, ...]:
 
 def _phrase_columns(space: VectorSpace, phrase: str) -> set[tuple[int, ...]]:
     """For each reading of the phrase in a language that has stop words: the columns that all occur where the phrase does."""
-    readings = {tuple(term for term in space.analyser.terms(phrase, language) if term) for language in STOP_WORDS}
-    columns = (_terms_columns(space, terms) for terms in readings)
+    columns = (_terms_columns(space, terms) for terms in space.analyser.readings(phrase))
     return {found for found in columns if found}
 
 

@@ -52,6 +52,13 @@ def test_a_chosen_topic_finds_its_synonym_in_a_text() -> None:
     assert (scores[[0, 1, 3]] == 0).all()
 
 
+def test_an_abbreviation_is_read_in_no_other_language() -> None:
+    space = fit(ITEMS, [Topic("lung-function", "Lung function testing", synonyms=("FeNO",))])
+    fens, feno = space.interests([Profile(stated=text, languages=("en",)) for text in ("the Fens", "feno")]).rows
+    assert space.first_topic not in fens.indices
+    assert space.first_topic in feno.indices
+
+
 def test_a_topic_is_the_same_in_every_language() -> None:
     space = fit([*ITEMS, Item("Vivre après un accident vasculaire cérébral", language="fr")], TOPICS)
     french = space.profile_vectors([Profile(stated="accident vasculaire cérébral", languages=("fr",))])

@@ -86,7 +86,7 @@ def test_it_tells_who_in_words_and_how_the_matches_lie(installation: Installatio
 def test_border_cases_have_their_reason_and_no_name(installation: Installation, tmp_path: Path) -> None:
     found = preview(a_file(tmp_path, A_REQUEST))
     first = next(case for case in found["border"] if case["reached"])
-    assert {"discharge", "stroke"} & {word for label in first["reason"] for word in label.split()}
+    assert {"discharge", "stroke"} & {word for label in first["reason"] for word in label.casefold().split()}
     assert all(case["member"]["name"] == "" for case in found["border"])
     assert found["members"] == []
 
