@@ -122,7 +122,7 @@ def test_the_reason_and_the_links_are_in_both_parts() -> None:
         assert f"https://germane.example.org/preferences/prefs{'b' * 37}" in words
         assert "https://germane.example.org/items/item000000000001" in words
         assert "1 Example Street, Cardiff CF10 1AA" in words
-        assert all(phrase in words for phrase in ("Choose what you get", "Leave this list", "I can help"))
+        assert all(phrase in words for phrase in ("Choose what you get", "Leave this list", "Write to offer help"))
 
 
 def test_members_get_their_own_reasons_and_links_only() -> None:

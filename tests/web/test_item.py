@@ -26,7 +26,7 @@ def test_an_item_shows_what_it_is_about_and_how_to_answer(pages):
         url="https://example.org/more",
     )
     assert answer.status_code == 200
-    for words in ("<strong>virtual wards</strong>", "Dr Morgan", "Wednesday, 25 November 2026, 07:30", "I can help"):
+    for words in ("<strong>virtual wards</strong>", "Dr Morgan", "Wednesday, 25 November 2026, 07:30", "Write to offer help"):
         assert words in answer.text
     assert 'href="https://example.org/more"' in answer.text
     subject = "I%20can%20help%3A%20Who%20has%20a%20100%25%20success%20rate%20%26%20more%3F"
@@ -74,7 +74,7 @@ def test_an_item_of_tomorrow_is_not_shown_today(pages):
 def test_what_is_over_can_be_read_but_not_answered(pages):
     answer = page(pages, kind="request", deadline=NOW - timedelta(days=1))
     assert "This is over" in answer.text
-    assert "I can help" not in answer.text
+    assert "Write to offer help" not in answer.text
     assert "has been answered" in page(pages, kind="request", state="closed").text
 
 
