@@ -26,7 +26,12 @@ def test_an_item_shows_what_it_is_about_and_how_to_answer(pages):
         url="https://example.org/more",
     )
     assert answer.status_code == 200
-    for words in ("<strong>virtual wards</strong>", "Dr Morgan", "Wednesday, 25 November 2026, 07:30", "Write to offer help"):
+    for words in (
+        "<strong>virtual wards</strong>",
+        "Dr Morgan",
+        "Wednesday, 25 November 2026, 07:30",
+        "Write to offer help",
+    ):
         assert words in answer.text
     assert 'href="https://example.org/more"' in answer.text
     subject = "I%20can%20help%3A%20Who%20has%20a%20100%25%20success%20rate%20%26%20more%3F"
