@@ -10,7 +10,7 @@ import asyncio
 import ipaddress
 import re
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal, cast
@@ -111,7 +111,8 @@ class StaleConnection(Exception):
 class Session:
     """One connection after EHLO. `usable` says whether another message may be sent over it."""
 
-    def __init__(self, route: SmtpRoute, replies: "Replies", extensions: frozenset[str]) -> None:
+    def __init__(self, route: SmtpRoute, replies: "Replies", extensions: Mapping[str, str]) -> None:
+        """`extensions` are what the server's EHLO offers, in capitals, with their parameters."""
         self.messages = 0
         self.broken = False
         self._route = route
@@ -168,7 +169,15 @@ class Session:
             if encoded is None:
                 return "the message has a header that needs 8BITMIME (RFC 6152), which the mail server does not offer"
             content = encoded
+        if len(content) > (most := self._most_octets) > 0:
+            return f"the message has {len(content):,} octets, and the mail server takes at most {most:,} (RFC 1870)"
         return parcel if (envelope, content) == (parcel.envelope, parcel.content) else Parcel(envelope, content)
+
+    @property
+    def _most_octets(self) -> int:
+        """What the server announced that it takes; 0 when it named no limit."""
+        size = self._extensions.get("SIZE", "").strip()
+        return int(size) if size.isdecimal() else 0
 
     async def _announce(self, parcel: Parcel) -> tuple[Reply, str] | None:
         """MAIL, RCPT and DATA; returns the refusal with its step, or None when the server waits for the content."""
@@ -297,7 +306,7 @@ async def open_session(route: SmtpRoute) -> Session:
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
         client.close()
         raise MailServerError(_advice(route, error)) from error
-    extensions = frozenset(name.upper() for name in client.esmtp_extensions)
+    extensions = {name.upper(): parameters for name, parameters in client.esmtp_extensions.items()}
     return Session(route, Replies(cast(asyncio.Transport, client.transport)), extensions)
 
 

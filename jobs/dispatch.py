@@ -34,6 +34,7 @@ LOOK_ROUND_S = 0.1
 """How often it is looked what takes too long, what must be put off, and whether another connection is of use."""
 AT_MOST_S = 60.0
 """A message whose turn a rate brings only later than this is put off, so that a run does not hold it."""
+STOOD_STILL = "this process stood still between the record of the final dot and the dot, which was not sent"
 PAUSED_FOR = timedelta(hours=1)
 """Messages to a paused destination are looked at again after this."""
 
@@ -247,17 +248,19 @@ class Dispatch:
 
     async def _hand_over(self, ready: Ready) -> Ready | None:
         """Hand one message over; returns the one that was composed while its record was written, and is to go next."""
-        obstacle = ""
+        obstacle, claim = "", ready.trip.letter.claim
 
         async def before_dot() -> bool:
             nonlocal obstacle
             reach("send.content_sent")
             spent_s, ready.trip.started_s = self._clock_s() - ready.trip.started_s, math.inf
-            answer = self._journal.dot(ready.trip.letter.claim.key)
+            stood_still = self._watch()
+            answer = self._journal.dot(claim.key, claim.number)
             ready.upcoming = ready.upcoming or self._ready(after=ready)
             obstacle = await answer
             ready.trip.started_s = self._clock_s() - spent_s  # the server is not slow because the database is
             reach("send.before_dot")
+            obstacle = obstacle or stood_still()
             return not obstacle
 
         ready.trip.started_s = self._clock_s()
@@ -274,13 +277,25 @@ class Dispatch:
         except Exception as error:  # whatever is wrong with one message must not stop the others
             self.tally.errors += 1
             self._traffic.end(ready.trip, self._clock_s(), answered=False)
-            log.error("outbox row %s met an unexpected error: %s", ready.trip.letter.claim.key, place_of(error))
+            log.error("outbox row %s met an unexpected error: %s", claim.key, place_of(error))
             return ready.upcoming
         finally:
             self._under_way.discard(ready)
         reach("send.replied")
         self._done(ready, receipt, obstacle)
         return ready.upcoming
+
+    def _watch(self) -> Callable[[], str]:
+        """Begun before a record, it says after it whether the dot would come too late: somebody else may believe by then that
+        this process is dead. The wall clock is asked too, because the other one stands still while a machine sleeps."""
+        clock_s, now = self._clock_s(), self._services.now()
+        most_s = self._sending.lease_s / 3  # a claim is renewed so often: one renewal may have failed
+
+        def stood_still() -> str:
+            passed_s = max(self._clock_s() - clock_s, (self._services.now() - now).total_seconds())
+            return STOOD_STILL if passed_s > most_s else ""
+
+        return stood_still
 
     def _give_back(self, ready: Ready, error: MailServerError) -> None:
         """The route failed before anything was said about this message: another may take it."""
@@ -298,6 +313,8 @@ class Dispatch:
         self._traffic.end(ready.trip, self._clock_s(), answered=bool(receipt and receipt.code))
         if obstacle == CLAIM_LOST:
             self._advance(1)
+        elif obstacle == STOOD_STILL:
+            self._settle(self._not_sent(claim))
         elif receipt is None:
             self._settle(self._cancelled(claim, obstacle))
         else:
@@ -352,6 +369,7 @@ class Dispatch:
             reply=receipt.reply,
             route=where,
             elapsed_ms=receipt.elapsed_ms,
+            number=claim.number,
         )
 
     def _retry_at(self, claim: Claim, now: datetime) -> datetime | None:
@@ -364,8 +382,16 @@ class Dispatch:
             seed=claim.message_id,
         )
 
+    def _not_sent(self, claim: Claim) -> Settled:
+        """Its dot was recorded, and did not go out: it may be sent at once."""
+        now, attempt = self._services.now(), claim.attempts + 1
+        return Settled(
+            claim.key, "deferred", attempt, now, reason=STOOD_STILL, not_before=now, step="dot", number=claim.number
+        )
+
     def _cancelled(self, claim: Claim, why: str) -> Settled:
-        return Settled(claim.key, "cancelled", claim.attempts, self._services.now(), reason=why)
+        now, number = self._services.now(), claim.number
+        return Settled(claim.key, "cancelled", claim.attempts, now, reason=why, number=number)
 
     async def _save_paces(self, *, urgent_only: bool = False) -> None:
         """Write down what was learned: pauses and rests at once, the rest at the end of the run."""

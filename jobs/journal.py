@@ -29,6 +29,7 @@ CLAIM_LOST = "another process has this message now"
 @dataclass(slots=True)
 class _Dot:
     key: int
+    number: int
     answer: asyncio.Future[str]
 
     def allow(self, why_not: str) -> None:
@@ -69,15 +70,16 @@ class Journal:
         self._enough.set()
         await self._writer
         if self._receipts:
-            await self._commit([], self._take_receipts())
+            await self._commit({}, self._take_receipts())
 
-    def dot(self, key: int) -> asyncio.Future[str]:
+    def dot(self, key: int, number: int) -> asyncio.Future[str]:
         """Record that this message's final dot is about to be sent. Awaited, it says why it must not be, or nothing.
+        `number` is that of the claim that the message was made from.
 
         Raises StoreError then when that cannot be recorded; the dot must not be sent either.
         """
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._dots.append(_Dot(key, answer))
+        self._dots.append(_Dot(key, number, answer))
         self._work.set()
         if len(self._dots) >= self.parties:
             self._enough.set()
@@ -105,7 +107,7 @@ class Journal:
         dots, self._dots = self._dots, []
         receipts = self._take_receipts()
         try:
-            answers = await self._commit([dot.key for dot in dots], receipts)
+            answers = await self._commit({dot.key: dot.number for dot in dots}, receipts)
         except Exception as error:
             self._receipts = receipts + self._receipts  # written with a later commit, at the latest when we close
             for dot in dots:
@@ -118,17 +120,17 @@ class Journal:
         receipts, self._receipts = self._receipts, []
         return receipts
 
-    async def _commit(self, dots: list[int], receipts: "Sequence[Settled]") -> dict[int, str]:
+    async def _commit(self, dots: dict[int, int], receipts: "Sequence[Settled]") -> dict[int, str]:
         self.commits += 1
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._commit_now, dots, receipts)
 
-    def _commit_now(self, dots: list[int], receipts: "Sequence[Settled]") -> dict[int, str]:
+    def _commit_now(self, dots: dict[int, int], receipts: "Sequence[Settled]") -> dict[int, str]:
         """Returns, for each dot that must not be sent, the reason."""
         with self._database.writing() as connection:
             if receipts:
                 outbox.settle(connection, self._owner, receipts)
-            suppressed = self._suppressed(connection, dots) if dots else set()
-            wanted = [key for key in dots if key not in suppressed]
+            suppressed = self._suppressed(connection, list(dots)) if dots else set()
+            wanted = {key: number for key, number in dots.items() if key not in suppressed}
             allowed = outbox.mark_dots(connection, self._owner, wanted) if wanted else set()
             refused = [key for key in wanted if key not in allowed]
             states = outbox.member_states(connection, refused) if refused else {}

@@ -49,10 +49,10 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A claimed message with what goes into it; `obstacle` says why it must not be sent after all."""
+    """A claimed message with what goes into it; `obstacle` says why it must not be sent after all. A probe has no issue."""
 
     claim: Claim
-    issue: Issue
+    issue: Issue | None
     entries: Sequence[Entry]
     obstacle: str = ""
     asked: bool = False
@@ -73,17 +73,14 @@ class Letters:
         self._known: dict[int, Item] = {}
 
     @property
-    def edition_keys(self) -> list[int]:
-        """The editions that had something due."""
+    def edition_keys(self) -> Sequence[int | None]:
+        """The editions that had something due; None stands for messages of no edition."""
         return list(self._issues)
 
     def open(self) -> dict[tuple[str, str], Pace]:
         """Give up what dead processes held, plan again what policy says, and see what is due; returns what was learned."""
         now = self._services.now()
-        with self._services.database.writing() as connection:
-            outbox.release_stale(connection, now, lambda owner: process_is_gone(owner.partition("#")[0]))
-            self._resend(connection, now)
-        reach("send.stale_released")
+        self._give_up_stale(now)
         with self._services.database.reading() as connection:
             by_key = {network.key: network for network in networks.every(connection)}
             for edition in outbox.open_editions(connection, now, self._scope):
@@ -95,6 +92,12 @@ class Letters:
                 domain = wire_address(network.sender_address).rpartition("@")[2]
                 self._issues[edition.key] = Issue(edition, domain, press)
             return pacing.load(connection)
+
+    def _give_up_stale(self, now: datetime) -> None:
+        with self._services.database.writing() as connection:
+            outbox.release_stale(connection, now, lambda owner: process_is_gone(owner.partition("#")[0]))
+            self._resend(connection, now)
+        reach("send.stale_released")
 
     def _resend(self, connection: "Connection", now: datetime) -> None:
         sending = self._services.settings.sending
@@ -117,7 +120,7 @@ class Letters:
 
     def _claims(self, connection: "Connection", destinations: "Destinations", limit: int, now: datetime) -> list[Claim]:
         claims = outbox.claim(
-            connection, self._owner, list(self._issues), now=now, lease_until=self._lease(now), limit=limit
+            connection, self._owner, self.edition_keys, now=now, lease_until=self._lease(now), limit=limit
         )
         wanted = Counter(destinations.of(claim.address) for claim in claims)
         for name, number in wanted.items():
@@ -201,18 +204,18 @@ class Letters:
 
     def parcel(self, letter: Letter) -> Parcel | Receipt:
         """The message in its envelope, or why there is none."""
-        claim, services = letter.claim, self._services
+        claim, services, issue = letter.claim, self._services, letter.issue
+        assert issue
         language = claim.language or next(iter(claim.languages), "")
         try:
             who = claim.member_public_id, claim.address, claim.name, language
             recipient = recipient_for(services, *who, asked=letter.asked, others=letter.others)
-            content = letter.issue.press.message(recipient, letter.entries, claim.message_id, claim.dated_at)
+            content = issue.press.message(recipient, letter.entries, claim.message_id, claim.dated_at)
         except ValueError as error:
-            return _not_composed(claim, error, "refused")
+            return not_composed(claim, error, "refused")
         except Exception as error:  # one member's mail must not stop the others'
-            return _not_composed(claim, error, "deferred")
-        edition = letter.issue.edition.public_id
-        sender = return_path(services.secret_key, claim.member_public_id, edition, letter.issue.domain)
+            return not_composed(claim, error, "deferred")
+        sender = return_path(services.secret_key, claim.member_public_id, issue.edition.public_id, issue.domain)
         return Parcel(Envelope(sender, claim.address, claim.message_id), content)
 
     def postpone(self, letters: Sequence[Letter], until: datetime) -> None:
@@ -253,7 +256,8 @@ def _tokens(connection: "Connection", ways: "Ways", limit: int, now: datetime) -
     return min(limit, room)
 
 
-def _not_composed(claim: Claim, error: Exception, outcome: Outcome) -> Receipt:
+def not_composed(claim: Claim, error: Exception, outcome: Outcome) -> Receipt:
+    """What becomes of a message that could not be made: told in the log, without anybody's name."""
     log.error("outbox row %s could not be composed: %s", claim.key, place_of(error))
     return Receipt(outcome, reply=f"the mail could not be composed ({type(error).__name__})")
 

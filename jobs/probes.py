@@ -1,25 +1,29 @@
-"""Probes: a small mail to an address that is held. They are few, and go out one after the other, by the ledger's rules."""
+"""Probes: a small mail to an address that is held. They go out as digests do: by the same routes, paces and ledger."""
 
 import asyncio
 import logging
-import secrets
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from delivery.pool import SmtpPool
-from delivery.retry import retry_at
-from delivery.smtp import Envelope, MailServerError, Parcel, Receipt
+from delivery.smtp import Envelope, Parcel, Receipt
 from digest import mime
 from digest.message import Recipient
 from digest.signing import Signer, names_of, relaxed
+from jobs.dispatch import Dispatch
 from jobs.keyring import keys_for
+from jobs.letters import Letter, Letters, not_composed
 from jobs.press import mail_environment, recipient_for
-from jobs.services import Services, process_name, smtp_route
+from jobs.services import Services
 from profiles.verp import return_path
-from store import bounces, outbox
-from store.outbox import Claim, Settled
+from store import bounces, outbox, pacing
+from store.outbox import Claim, Scope
+from store.pacing import Pace
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from store.networks import Network
 
 log = logging.getLogger("germane.incoming")
@@ -32,47 +36,44 @@ _BODY = (
 
 def send_probes(services: Services) -> int:
     """Hand over the probes that are due; how many of them the mail server took. Without a mail server they wait."""
-    owner, now = f"{process_name()}#{secrets.token_hex(4)}", services.now()
-    lease = now + timedelta(seconds=services.settings.sending.lease_s)
-    with services.database.writing() as connection:
-        claims = outbox.claim(connection, owner, [None], now=now, lease_until=lease, limit=AT_ONCE)
-    if not claims:
-        return 0
-    try:
-        return asyncio.run(_send(services, owner, claims))
-    except MailServerError as error:
-        log.warning("probes wait: %s", error)
-        return 0
-    finally:
-        with services.database.writing() as connection:
-            outbox.release(connection, owner, services.now())
+    dispatch = Dispatch(services, Scope(), AT_ONCE, lambda _: None, Probes)
+    asyncio.run(dispatch.run())
+    if dispatch.tally.mail_server_problem:
+        log.warning("probes wait: %s", dispatch.tally.mail_server_problem)
+    return dispatch.tally.outcomes.get("handed_over", Counter()).total()
 
 
-async def _send(services: Services, owner: str, claims: list[Claim]) -> int:
-    taken = 0
-    async with SmtpPool(smtp_route(services.settings)) as pool:
-        for claim in claims:
-            try:
-                taken += await _hand_over(services, owner, claim, pool)
-            except MailServerError:
-                raise
-            except Exception as error:  # one probe must not stop the others
-                log.error("probe %d met an unexpected error: %s", claim.key, type(error).__name__)
-    return taken
+class Probes(Letters):
+    """The messages of no edition."""
+
+    _any = False
+
+    @property
+    def edition_keys(self) -> Sequence[int | None]:
+        return [None] if self._any else []
+
+    def open(self) -> dict[tuple[str, str], Pace]:
+        now = self._services.now()
+        self._give_up_stale(now)
+        with self._services.database.reading() as connection:
+            self._any = outbox.is_any_alone_due(connection, now)
+            return pacing.load(connection)
+
+    def _close_answered(self, connection: "Connection", now: datetime) -> None:
+        """Probes hold no items."""
+
+    def _read(self, claims: list[Claim], now: datetime) -> list[Letter]:
+        return [Letter(claim, None, (), _obstacle(claim.status)) for claim in claims]
+
+    def parcel(self, letter: Letter) -> Parcel | Receipt:
+        try:
+            return parcel_of(self._services, letter.claim)
+        except Exception as error:  # one probe must not stop the others
+            return not_composed(letter.claim, error, "deferred")
 
 
-async def _hand_over(services: Services, owner: str, claim: Claim, pool: SmtpPool) -> bool:
-    obstacle = "" if claim.status == "bounced" else claim.status
-
-    async def before_dot() -> bool:
-        with services.database.writing() as connection:
-            return claim.key in outbox.mark_dots(connection, owner, [claim.key])
-
-    receipt = None if obstacle else await pool.send(parcel_of(services, claim), before_dot)
-    settled = _settled(services, claim, receipt, obstacle)
-    with services.database.writing() as connection:
-        outbox.settle(connection, owner, [settled])
-    return settled.state == "handed_over"
+def _obstacle(status: str) -> str:
+    return "" if status == "bounced" else "not held any more" if status == "active" else status
 
 
 def parcel_of(services: Services, claim: Claim) -> Parcel:
@@ -109,34 +110,3 @@ def _content(services: Services, network: "Network", recipient: Recipient, claim
     keys = keys_for(services.settings, network.sender_address)
     signatures = Signer(keys, names_of(head)).fields(relaxed(head), body, claim.dated_at) if keys else b""
     return b"".join([signatures, head, mime.CRLF, body])
-
-
-def _settled(services: Services, claim: Claim, receipt: Receipt | None, obstacle: str) -> Settled:
-    now, sending = services.now(), services.settings.sending
-    if receipt is None:
-        return Settled(claim.key, "cancelled", claim.attempts, now, reason=obstacle or "not held any more")
-    state, not_before = receipt.outcome, None
-    if state == "deferred":
-        not_before = retry_at(
-            claim.attempts + 1,
-            since=claim.created_at,
-            now=now,
-            first_retry_s=sending.first_retry_s,
-            give_up_after_h=sending.give_up_after_h,
-            seed=claim.message_id,
-        )
-        state = state if not_before else "refused"
-    return Settled(
-        key=claim.key,
-        state=state,
-        attempt=claim.attempts + 1,
-        at=now,
-        reason="" if state == "handed_over" else receipt.reply,
-        not_before=not_before,
-        code=receipt.code,
-        enhanced_status=receipt.enhanced_status,
-        step=receipt.step,
-        verdict=receipt.verdict.about if receipt.verdict else "",
-        reply=receipt.reply,
-        elapsed_ms=receipt.elapsed_ms,
-    )

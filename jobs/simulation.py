@@ -208,7 +208,7 @@ class Simulation:
         with self._database.writing() as connection:
             released = [edition.key for edition in outbox.open_editions(connection, now, Scope())]
             claims = outbox.claim(connection, owner, released, now=now, lease_until=lease, limit=BATCH)
-            allowed = outbox.mark_dots(connection, owner, [claim.key for claim in claims])
+            allowed = outbox.mark_dots(connection, owner, {claim.key: claim.number for claim in claims})
             outbox.settle(connection, owner, [_settled(claim, now, claim.key in allowed) for claim in claims])
         return claims
 

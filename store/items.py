@@ -162,7 +162,7 @@ def withdraw(connection: Connection, key: int, now: datetime, reason: str = "") 
     changes = {"state": "withdrawn", "state_reason": reason, "updated_at": now}
     changed = bool(connection.execute(statement.values(**changes)).rowcount)
     if changed:
-        outbox.take_back(connection, key, now)
+        outbox.take_back(connection, [key], now)
     return changed
 
 
@@ -206,7 +206,7 @@ def close(connection: Connection, key: int, now: datetime, reason: str = "") -> 
     changes = {"state": "closed", "state_reason": reason, "updated_at": now}
     changed = bool(connection.execute(statement.values(**changes)).rowcount)
     if changed:
-        outbox.take_back(connection, key, now)
+        outbox.take_back(connection, [key], now)
     return changed
 
 
@@ -226,8 +226,7 @@ def close_answered(connection: Connection, network_key: int, wanted: int, now: d
     statement = update(TABLE).where(*here, enough > 0, offers >= enough)
     changes = {"state": "closed", "state_reason": ANSWERED, "updated_at": now}
     closed = connection.execute(statement.values(**changes).returning(TABLE.c.id)).scalars().all()
-    for key in closed:
-        outbox.take_back(connection, key, now)
+    outbox.take_back(connection, closed, now)
     return len(closed)
 
 
@@ -258,10 +257,13 @@ def save(connection: Connection, network_key: int, postings: Iterable[Posting], 
     """Insert what is new and update what changed, by external id; saving the same again changes nothing.
 
     The state of an item that is closed, withdrawn or expired never changes, and a published one without a date gets `now`.
+    Nothing that is handed over from now on holds an item that is not open any more.
     """
     saved = compare(connection, network_key, postings, now)
     _insert(connection, network_key, [change.after for change in saved.added], now)
     _update(connection, [change.after for change in saved.changed], now)
+    over = [one.after.key for one in saved.changed if one.before and one.before.is_open(now) > one.after.is_open(now)]
+    outbox.take_back(connection, over, now)
     return saved
 
 

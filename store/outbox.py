@@ -4,7 +4,7 @@ A claim names its owner; nobody else's update touches the row until the claim is
 follow which: every update of a state asks the database for one of those it may come from, and changes nothing otherwise.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
@@ -24,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    tuple_,
     update,
 )
 
@@ -60,6 +61,8 @@ BEFORE: dict[str, tuple[str, ...]] = {
 
 WAITING = ("planned", "deferred")
 _SETTLED = ("state", "reason", "attempts", "not_before", "dot_sent", "settled_at")
+KEYS_AT_ONCE = 10_000
+"""SQLite takes at most 32,766 values in one statement."""
 TAKEN_BACK = "taken back"
 """The owner of claims that were taken from their owner; nobody renews these."""
 STOPPED = "the process that was sending it stopped before the mail server's reply was written down"
@@ -76,6 +79,8 @@ class Claim:
     message_id: str
     attempts: int
     resends: int
+    number: int
+    """Which claim of this message it is: the record of its dot asks for the latest one."""
     created_at: datetime
     dated_at: datetime
     address: str
@@ -88,7 +93,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of a claimed message. `not_before` is when a deferred one is due again."""
+    """What became of a claimed message. `not_before` is when a deferred one is due again; `number` is that of the claim, 0 for
+    whichever it is."""
 
     key: int
     state: State
@@ -103,6 +109,7 @@ class Settled:
     reply: str = ""
     route: str = ""
     elapsed_ms: int = 0
+    number: int = 0
 
 
 class Chosen(NamedTuple):
@@ -215,14 +222,17 @@ def _take(
         .with_for_update(skip_locked=True)
     )
     keys = list(connection.execute(waiting).scalars())
-    values = {"state": "claimed", "claimed_by": owner, "lease_until": lease_until, "dot_sent": False}
+    values: dict[str, Any] = {"state": "claimed", "claimed_by": owner, "lease_until": lease_until, "dot_sent": False}
+    values["claims"] = OUTBOX.c.claims + 1
     values["dated_at"] = func.coalesce(OUTBOX.c.dated_at, bindparam("now", now, UtcDateTime))
     taken = update(OUTBOX).where(OUTBOX.c.id.in_(keys), OUTBOX.c.state == state).values(**values)
     return list(connection.execute(taken.returning(OUTBOX.c.id)).scalars()) if keys else []
 
 
 def _claims(connection: Connection, keys: Sequence[int]) -> list[Claim]:
-    names = ("id", "kind", "digest_id", "edition_id", "message_id", "attempts", "resends", "created_at", "dated_at")
+    names = (
+        "id", "kind", "digest_id", "edition_id", "message_id", "attempts", "resends", "claims", "created_at", "dated_at"
+    )  # fmt: skip
     of_outbox = (OUTBOX.c[n] for n in names)
     of_member = (MEMBER.c[n] for n in ("address", "name", "status", "public_id", "language", "languages"))
     query = (
@@ -266,6 +276,7 @@ def asking(connection: Connection, digest_keys: Iterable[int]) -> set[int]:
 
 
 _KEYS = OUTBOX.c.id.in_(bindparam("keys", expanding=True))
+_THESE_CLAIMS = tuple_(OUTBOX.c.id, OUTBOX.c.claims).in_(bindparam("held", expanding=True))
 _OWNER: BindParameter[str] = bindparam("owner")
 _CLAIMED = and_(OUTBOX.c.claimed_by == _OWNER, OUTBOX.c.state == "claimed")
 
@@ -274,7 +285,7 @@ _MAY_BE_MAILED = MEMBER.c.status == case((OUTBOX.c.kind == "probe", "bounced"), 
 # These two run for every few messages: built once, because building costs more than running.
 _MARK_DOTS = (
     update(OUTBOX)
-    .where(_KEYS, _CLAIMED, not_(OUTBOX.c.dot_sent))
+    .where(_KEYS, _THESE_CLAIMS, _CLAIMED, not_(OUTBOX.c.dot_sent))
     .where(exists().where(MEMBER.c.id == OUTBOX.c.member_id, _MAY_BE_MAILED))
     .values(dot_sent=True)
     .returning(OUTBOX.c.id)
@@ -287,7 +298,8 @@ _MEMBERS = (
 )
 _SETTLE = (
     update(OUTBOX)
-    .where(_KEYS, OUTBOX.c.claimed_by == _OWNER, OUTBOX.c.state.in_(bindparam("before", expanding=True)))
+    .where(_KEYS, or_(OUTBOX.c.id.in_(bindparam("whichever", expanding=True)), _THESE_CLAIMS))
+    .where(OUTBOX.c.claimed_by == _OWNER, OUTBOX.c.state.in_(bindparam("before", expanding=True)))
     .values({name: bindparam(f"new_{name}", type_=OUTBOX.c[name].type) for name in _SETTLED if name != "not_before"})
     .values(
         lease_until=None, not_before=func.coalesce(bindparam("new_not_before", type_=UtcDateTime), OUTBOX.c.not_before)
@@ -296,15 +308,18 @@ _SETTLE = (
 )
 
 
-def mark_dots(connection: Connection, owner: str, keys: Sequence[int]) -> set[int]:
+def mark_dots(connection: Connection, owner: str, claims: Mapping[int, int]) -> set[int]:
     """Write down that the final dot of these messages is about to be sent, and return those that may be completed.
 
-    A message is missing from the answer when its claim was lost, or its member left in this very moment. Whoever leaves while
-    this transaction is open waits for it: SQLite has one writer at a time, on PostgreSQL the members' rows are locked.
+    `claims` are the messages with the numbers of the claims that they were made from. A message is missing from the answer when
+    its claim was lost, also if the same owner claimed it anew, or when its member left in this very moment. Whoever leaves
+    while this transaction is open waits for it: SQLite has one writer at a time, on PostgreSQL the members' rows are locked.
     """
+    keys = list(claims)
     if connection.dialect.name == "postgresql":
         connection.execute(_MEMBERS, {"keys": keys}).all()
-    return set(connection.execute(_MARK_DOTS, {"keys": keys, "owner": owner}).scalars())
+    mine = {"keys": keys, "held": list(claims.items()), "owner": owner}
+    return set(connection.execute(_MARK_DOTS, mine).scalars())
 
 
 def settle(connection: Connection, owner: str, settled: Sequence[Settled]) -> set[int]:
@@ -314,8 +329,10 @@ def settle(connection: Connection, owner: str, settled: Sequence[Settled]) -> se
     it off, its edition, which may be finished by then, is open again.
     """
     ours: set[int] = set()
-    for values, keys in _alike(settled):
-        expected = {"keys": keys, "owner": owner, "before": BEFORE[values["new_state"]]}
+    for values, alike in _alike(settled):
+        expected = {"keys": [one.key for one in alike], "owner": owner, "before": BEFORE[values["new_state"]]}
+        expected["held"] = [(one.key, one.number) for one in alike]
+        expected["whichever"] = [one.key for one in alike if not one.number]
         ours.update(connection.execute(_SETTLE, expected | values).scalars())
     _record(connection, [one for one in settled if one.key in ours])
     put_off = [one.key for one in settled if one.state == "deferred" and one.key in ours]
@@ -331,12 +348,12 @@ def _release_again(connection: Connection, keys: Sequence[int]) -> None:
     connection.execute(finished.values(state="released", finished_at=None))
 
 
-def _alike(settled: Sequence[Settled]) -> Iterable[tuple[dict[str, Any], list[int]]]:
-    """Values with the keys of the rows that get them: nearly all are handed over, and one statement writes them."""
-    keys: dict[tuple[Any, ...], list[int]] = {}
+def _alike(settled: Sequence[Settled]) -> Iterable[tuple[dict[str, Any], list[Settled]]]:
+    """Values with those whose rows get them: nearly all are handed over, and one statement writes them."""
+    found: dict[tuple[Any, ...], list[Settled]] = {}
     for one in settled:
-        keys.setdefault(_new_values(one), []).append(one.key)
-    for values, same in keys.items():
+        found.setdefault(_new_values(one), []).append(one)
+    for values, same in found.items():
         yield {f"new_{name}": value for name, value in zip(_SETTLED, values, strict=True)}, same
 
 
@@ -384,13 +401,20 @@ def release(connection: Connection, owner: str, now: datetime) -> tuple[int, int
     return _release(connection, and_(*_mine(owner)), now)
 
 
-def take_back(connection: Connection, item_key: int, now: datetime) -> int:
-    """Take the claims of messages that hold an item which must not go out any more, unless their dot is recorded; returns how
-    many. Whoever made such a message cannot have its dot recorded; the next run makes it without the item.
+def take_back(connection: Connection, item_keys: Sequence[int], now: datetime) -> int:
+    """Take the claims of messages that hold one of these items, which must not go out any more, unless their dot is recorded;
+    returns how many. Whoever made such a message cannot have its dot recorded; who claims it next makes it without the item.
     """
-    holding = select(DIGEST_ITEM.c.digest_id).where(DIGEST_ITEM.c.item_id == item_key)
-    made = update(OUTBOX).where(OUTBOX.c.state == "claimed", not_(OUTBOX.c.dot_sent), OUTBOX.c.digest_id.in_(holding))
-    return connection.execute(made.values(claimed_by=TAKEN_BACK, lease_until=now)).rowcount
+    taken = 0
+    for start in range(0, len(item_keys), KEYS_AT_ONCE):
+        holding = select(DIGEST_ITEM.c.digest_id).where(
+            DIGEST_ITEM.c.item_id.in_(item_keys[start : start + KEYS_AT_ONCE])
+        )
+        made = update(OUTBOX).where(
+            OUTBOX.c.state == "claimed", not_(OUTBOX.c.dot_sent), OUTBOX.c.digest_id.in_(holding)
+        )
+        taken += connection.execute(made.values(claimed_by=TAKEN_BACK, lease_until=now)).rowcount
+    return taken
 
 
 def release_stale(connection: Connection, now: datetime, is_dead: Callable[[str], bool]) -> tuple[int, int]:
@@ -491,6 +515,12 @@ def due(connection: Connection, now: datetime, scope: Scope) -> int:
     released = select(EDITION.c.id).where(EDITION.c.state == "released")
     waiting = and_(_due(now, scope), or_(OUTBOX.c.edition_id.in_(released), OUTBOX.c.edition_id.is_(None)))
     return int(connection.execute(select(func.count()).where(waiting)).scalar_one())
+
+
+def is_any_alone_due(connection: Connection, now: datetime) -> bool:
+    """Whether a message of no edition could be handed over now."""
+    alone = select(OUTBOX.c.id).where(_due(now, Scope()), OUTBOX.c.edition_id.is_(None)).limit(1)
+    return connection.execute(alone).first() is not None
 
 
 def _due(now: datetime, scope: Scope) -> ColumnElement[bool]:

@@ -637,6 +637,8 @@ class Outbox(SQLModel, table=True):
     """How often a message in doubt was planned again: it may have arrived so many times more than once."""
     not_before: datetime = _time(nullable=False)
     claimed_by: str = ""
+    claims: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
+    """How often it was claimed. Whoever has the message from an earlier claim cannot have its dot recorded any more."""
     lease_until: datetime | None = _time()
     dot_sent: bool = False
     """Written down before the final dot: a claim that dies with this set is in doubt, not free to send again."""

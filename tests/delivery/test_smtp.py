@@ -461,3 +461,16 @@ def test_a_server_whose_certificate_is_not_trusted_gets_nothing(certificate: Pat
 
     assert "certificate" in asyncio.run(main())
     assert sink.accepted == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "outcome"), [(len(CONTENT) - 1, "refused"), (len(CONTENT), "handed_over"), (0, "handed_over")]
+)
+def test_a_message_above_the_size_that_the_server_announced_is_not_even_begun(limit: int, outcome: str) -> None:
+    """RFC 1870; 0 is no limit. That is the message's fault: no reply of the server says anything of the address."""
+    sink = Misbehaving(extensions=("PIPELINING", f"SIZE {limit}"))
+    (receipt,) = _receipts(sink, ANN)
+    assert receipt is not None
+    assert receipt.outcome == outcome
+    assert (receipt.verdict, "MAIL" in str(sink.commands)) == (None, outcome == "handed_over")
+    assert ("takes at most" in receipt.reply) == (outcome == "refused")

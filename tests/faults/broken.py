@@ -3,7 +3,7 @@
 Each takes a function `replace(module, name, value)`. A guard that has moved is an error: break it where it is now.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import import_module
 from typing import Any
@@ -37,7 +37,7 @@ def place_of(module: str, name: str) -> tuple[Any, str]:
 def _no_record_before_the_dot(replace: Replace) -> None:
     """The dot is allowed, and nothing is written down."""
 
-    def allow(connection: Connection, owner: str, keys: Sequence[int]) -> set[int]:
+    def allow(connection: Connection, owner: str, keys: Mapping[int, int]) -> set[int]:
         return set(keys)
 
     replace("store.outbox", "mark_dots", allow)
@@ -46,8 +46,8 @@ def _no_record_before_the_dot(replace: Replace) -> None:
 def _left_checked_only_before_rendering(replace: Replace) -> None:
     """The record asks whose claim it is, and not what the member did since."""
 
-    def mark(connection: Connection, owner: str, keys: Sequence[int]) -> set[int]:
-        mine = OUTBOX.c.id.in_(keys), OUTBOX.c.claimed_by == owner, OUTBOX.c.state == "claimed"
+    def mark(connection: Connection, owner: str, keys: Mapping[int, int]) -> set[int]:
+        mine = OUTBOX.c.id.in_([*keys]), OUTBOX.c.claimed_by == owner, OUTBOX.c.state == "claimed"
         marked = update(OUTBOX).where(*mine).values(dot_sent=True).returning(OUTBOX.c.id)
         return set(connection.execute(marked).scalars())
 
@@ -57,9 +57,9 @@ def _left_checked_only_before_rendering(replace: Replace) -> None:
 def _record_for_any_claim(replace: Replace) -> None:
     """The record does not ask whether the claim is still ours: a worker that was only slow sends all the same."""
 
-    def mark(connection: Connection, owner: str, keys: Sequence[int]) -> set[int]:
-        connection.execute(update(OUTBOX).where(OUTBOX.c.id.in_(keys)).values(dot_sent=True))
-        stopped = {key for key, status in outbox.member_states(connection, keys).items() if status != "active"}
+    def mark(connection: Connection, owner: str, keys: Mapping[int, int]) -> set[int]:
+        connection.execute(update(OUTBOX).where(OUTBOX.c.id.in_([*keys])).values(dot_sent=True))
+        stopped = {key for key, status in outbox.member_states(connection, [*keys]).items() if status != "active"}
         return set(keys) - stopped
 
     replace("store.outbox", "mark_dots", mark)
@@ -118,8 +118,9 @@ def _nothing_is_given_up(replace: Replace) -> None:
 def _leaving_does_not_wait(replace: Replace) -> None:
     """Members may leave while the transaction is open that records dots to them."""
 
-    def mark(connection: Connection, owner: str, keys: Sequence[int]) -> set[int]:
-        return set(connection.execute(outbox._MARK_DOTS, {"keys": keys, "owner": owner}).scalars())
+    def mark(connection: Connection, owner: str, keys: Mapping[int, int]) -> set[int]:
+        mine = {"keys": [*keys], "held": [*keys.items()], "owner": owner}
+        return set(connection.execute(outbox._MARK_DOTS, mine).scalars())
 
     replace("store.outbox", "mark_dots", mark)
 

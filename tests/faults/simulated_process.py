@@ -179,16 +179,18 @@ def _hand_over(
         receipts += [said for said in early.values() if said]
         waiting = {claim.key: claim for claim in letters if early[claim.key] is None}
         written = list(receipts)
-        refused = journal._commit_now(list(waiting), written)
+        refused = journal._commit_now({key: claim.number for key, claim in waiting.items()}, written)
         del receipts[: len(written)]
         way.difference_update(one.key for one in written)
         way.update(waiting.keys() - refused.keys())
         for key, why in refused.items():
             if why != CLAIM_LOST:
                 receipts.append(Settled(key, "cancelled", waiting[key].attempts, world.now, reason=why))
+        recorded_at, recorded_s = world.now, world.passed_s
         yield
         for key in waiting.keys() - refused.keys():
-            said = world.dot(waiting[key], process)
+            stood_still_s = max((world.now - recorded_at).total_seconds(), world.passed_s - recorded_s)
+            said = world.not_sent(waiting[key]) if stood_still_s > LEASE_S / 3 else world.dot(waiting[key], process)
             yield
             receipts.append(said)
         if world.rng.random() < 0.3:
@@ -209,7 +211,7 @@ def _obstacle(world: "World", claim: Claim, chosen: dict[int, list[Chosen]], rec
 def _close(world: "World", owner: str, journal: Journal, receipts: list[Settled]) -> None:
     """A clean end: the last receipts are written, the claims that are left given back."""
     if receipts:
-        journal._commit_now([], receipts)
+        journal._commit_now({}, receipts)
     with world.store.writing() as connection:
         outbox.release(connection, owner, world.now)
 

@@ -53,6 +53,8 @@ class World:
         self.store, self.rng, self._tell = store, Random(seed), tell
         self.now = NOW + timedelta(seconds=self.rng.randint(0, 600))
         self.latest = self.now
+        self.passed_s = 0.0
+        """What a clock says that nobody sets."""
         self.network: Network = store.network
         self.processes: list[Process] = []
         self.gone: set[str] = set()
@@ -170,6 +172,7 @@ class World:
         self.tell("the clock jumps")
 
     def pass_time(self, seconds: float) -> None:
+        self.passed_s += seconds
         self.now += timedelta(seconds=seconds)
         self.latest = max(self.latest, self.now)
 
@@ -203,6 +206,11 @@ class World:
             return self._settled(claim, "uncertain", "cut after the dot, taken")
         return self._settled(claim, "handed_over", "")
 
+    def not_sent(self, claim: Claim) -> Settled:
+        """As `jobs.dispatch` has it for a dot that would come too late after its record."""
+        attempt = claim.attempts + 1
+        return Settled(claim.key, "deferred", attempt, self.now, not_before=self.now, number=claim.number)
+
     def _refuse(self, claim: Claim) -> None:
         self.refused.add(self._of(claim))
 
@@ -222,7 +230,7 @@ class World:
             if later is None:
                 self._refuse(claim)
                 state = "refused"
-        return Settled(claim.key, state, attempt, self.now, reason=reason, not_before=later)
+        return Settled(claim.key, state, attempt, self.now, reason=reason, not_before=later, number=claim.number)
 
     # the end
 

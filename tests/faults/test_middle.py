@@ -130,6 +130,39 @@ def test_f04_a_sender_that_was_only_slow_cannot_send_or_settle_what_another_took
     assert hamlet.violations() == []
 
 
+SENT_AGAIN = {"SENDING__IN_DOUBT": "resend", "SENDING__RESEND_AFTER_S": 0.1}
+
+
+@pytest.mark.fault("stands still past its lease", "between the record and the dot, and another sends it again")
+def test_f04_a_dot_is_not_sent_long_after_its_record(hamlet: Town) -> None:
+    """The other calls it uncertain, and by that policy plans it again: the first one's dot would be a second copy."""
+    slow = hamlet.run(failpoint="send.before_dot:1:stop", SENDING__LEASE_S=1, **SENT_AGAIN)
+    slow.wait_until_stopped()
+    time.sleep(1.2)
+    hamlet.finish(SENDING__LEASE_S=1, **SENT_AGAIN)
+    time.sleep(0.2)
+    hamlet.finish(SENDING__LEASE_S=1, **SENT_AGAIN)
+    assert set(hamlet.server.recipients()) == hamlet.due
+    slow.resume()
+    slow.ended()
+    assert hamlet.violations() == []
+
+
+@pytest.mark.fault("stands still past its lease", "between the record and the dot")
+def test_f04_a_message_whose_dot_came_too_late_is_in_doubt_no_longer(hamlet: Town) -> None:
+    slow = hamlet.run(failpoint="send.before_dot:1:stop", SENDING__LEASE_S=1)
+    slow.wait_until_stopped()
+    time.sleep(1.2)
+    hamlet.finish()
+    assert len(hamlet.addresses("uncertain")) >= 1
+    slow.resume()
+    slow.ended()
+    assert hamlet.addresses("uncertain") == set()
+    hamlet.until_finished()
+    assert hamlet.violations() == []
+    assert set(hamlet.server.recipients()) == hamlet.due
+
+
 @pytest.mark.fault("asked to stop (SIGTERM)", "while sending")
 def test_f01_a_clean_stop_drains_and_leaves_nothing_in_doubt(village: Town) -> None:
     process = village.run()

@@ -167,7 +167,7 @@ def _any_certificate(replace: Replace) -> None:
 
 
 def _one_members_error_is_everybodys(replace: Replace) -> None:
-    replace("jobs.letters", "_not_composed", _raised(1))
+    replace("jobs.letters", "not_composed", _raised(1))
 
 
 def _one_mails_error_is_everybodys(replace: Replace) -> None:

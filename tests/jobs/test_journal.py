@@ -35,10 +35,10 @@ def test_dots_and_receipts_of_many_connections_share_one_commit(database: Databa
     async def main() -> int:
         with ThreadPoolExecutor(1) as thread:
             async with Journal(database, "me", thread, parties=3) as journal:
-                assert await asyncio.gather(*map(journal.dot, keys[:3])) == ["", "", ""]
+                assert await asyncio.gather(*(journal.dot(key, 1) for key in keys[:3])) == ["", "", ""]
                 for key in keys[:3]:
                     journal.settle(_handed_over(key))
-                assert await asyncio.gather(*map(journal.dot, keys[3:])) == ["", "", ""]
+                assert await asyncio.gather(*(journal.dot(key, 1) for key in keys[3:])) == ["", "", ""]
             return journal.commits
 
     assert asyncio.run(main()) == 2
@@ -54,7 +54,7 @@ def test_a_dot_of_a_claim_that_was_lost_is_forbidden(database: Database) -> None
     async def main() -> str:
         with ThreadPoolExecutor(1) as thread:
             async with Journal(database, "me", thread, parties=1) as journal:
-                return await journal.dot(key)
+                return await journal.dot(key, 1)
 
     assert asyncio.run(main()) == CLAIM_LOST
 
@@ -65,11 +65,11 @@ def test_a_database_that_fails_forbids_the_dot_and_gets_the_receipts_when_it_is_
     async def main() -> None:
         with ThreadPoolExecutor(1) as thread:
             async with Journal(sqlite_database, "me", thread, parties=1) as journal:
-                assert await journal.dot(keys[0]) == ""
+                assert await journal.dot(keys[0], 1) == ""
                 _rename(sqlite_database, "outbox", "away")
                 journal.settle(_handed_over(keys[0]))
                 with pytest.raises(StoreError):
-                    await journal.dot(keys[1])
+                    await journal.dot(keys[1], 1)
                 _rename(sqlite_database, "away", "outbox")
 
     asyncio.run(main())

@@ -373,7 +373,7 @@ def test_an_edition_whose_last_message_came_to_be_in_doubt_is_finished_though_no
     edition, _ = _filled(database, 1)
     with database.writing() as connection:
         (claim,) = outbox.claim(connection, "gone:1:1", [edition], now=NOW, lease_until=NOW, limit=1)
-        outbox.mark_dots(connection, "gone:1:1", [claim.key])
+        outbox.mark_dots(connection, "gone:1:1", {claim.key: claim.number})
     assert _send(database, server, now=NOW + timedelta(hours=1)).done == 0
     assert _counts(database) == {"uncertain": 1}
     assert _first(database, EDITION.c.state) == "finished"

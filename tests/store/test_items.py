@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import Connection
 
 from digest.items import Audience, Item
-from store import items
+from store import feedback, items, outbox
 from store.database import Database
+from store.feedback import Word
 from tests.builders import (
     NOW,
     an_item,
@@ -190,6 +191,51 @@ def test_an_item_is_found_by_public_id_before_external_id(database: Database) ->
         stored_item(connection, network, external_id=item.public_id)
         found = [items.find(connection, network, who) for who in (item.public_id, "a", "nothing")]
     assert [i and i.key for i in found] == [key, key, None]
+
+
+def _claimed(connection: Connection, network: int, *keys: int) -> list[outbox.Claim]:
+    """A message for each item, claimed and, for all that anybody knows, made."""
+    edition = stored_edition(connection, network, state="released")
+    for key in keys:
+        stored_digest(connection, edition, stored_member(connection, network), (key,))
+    lease = NOW + timedelta(minutes=15)
+    return outbox.claim(connection, "me", [edition], now=NOW, lease_until=lease, limit=len(keys))
+
+
+@pytest.mark.parametrize(
+    ("changes", "may_go"),
+    [
+        ({"state": "withdrawn"}, False),
+        ({"state": "closed"}, False),
+        ({"expires_at": NOW}, False),
+        ({"title": "Another title"}, True),
+        ({"expires_at": NOW + timedelta(days=1)}, True),
+    ],
+)
+def test_a_message_that_was_made_with_an_item_which_an_import_ends_is_not_completed(
+    database: Database, changes: dict[str, Any], may_go: bool
+) -> None:
+    first, second = an_item(), an_item()
+    with database.writing() as connection:
+        network = stored_network(connection)
+        save(connection, network, first, second)
+        one, other = items.load(connection, network)
+        claims = _claimed(connection, network, one.key, other.key)
+        save(connection, network, replace(one, **changes), other)
+        allowed = outbox.mark_dots(connection, "me", {claim.key: claim.number for claim in claims})
+    assert allowed == {claim.key for claim in (claims if may_go else claims[1:])}
+
+
+def test_a_message_that_was_made_with_a_request_which_is_answered_now_is_not_completed(database: Database) -> None:
+    with database.writing() as connection:
+        network = stored_network(connection)
+        answered, other = (stored_item(connection, network, kind="request") for _ in range(2))
+        claims = _claimed(connection, network, answered, other)
+        helper = stored_member(connection, network)
+        feedback.record(connection, [Word(helper, answered, "can_help", NOW, "a test")])
+        assert items.close_answered(connection, network, 1, NOW) == 1
+        allowed = outbox.mark_dots(connection, "me", {claim.key: claim.number for claim in claims})
+    assert allowed == {claims[1].key}
 
 
 def test_withdrawing_holds_once_and_keeps_the_reason(database: Database) -> None:

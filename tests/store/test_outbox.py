@@ -10,7 +10,15 @@ from store import editions, outbox
 from store.database import Database
 from store.outbox import BEFORE, TRANSITIONS, Claim, Scope, Settled
 from store.tables import OUTBOX_STATES, Delivery, Edition, Member, Outbox
-from tests.builders import NOW, stored_edition, stored_edition_to_send, stored_network
+from tests.builders import (
+    NOW,
+    stored_digest,
+    stored_edition,
+    stored_edition_to_send,
+    stored_item,
+    stored_member,
+    stored_network,
+)
 
 OUTBOX = Outbox.__table__  # type: ignore[attr-defined]
 DELIVERY = Delivery.__table__  # type: ignore[attr-defined]
@@ -79,9 +87,9 @@ def test_a_dot_is_marked_once_and_only_by_the_owner_of_the_claim(database: Datab
     edition = _filled(database)
     with database.writing() as connection:
         keys = [claim.key for claim in _claim(connection, edition)]
-        assert outbox.mark_dots(connection, "another", keys) == set()
-        assert outbox.mark_dots(connection, "me", keys) == set(keys)
-        assert outbox.mark_dots(connection, "me", keys) == set()
+        assert outbox.mark_dots(connection, "another", dict.fromkeys(keys, 1)) == set()
+        assert outbox.mark_dots(connection, "me", dict.fromkeys(keys, 1)) == set(keys)
+        assert outbox.mark_dots(connection, "me", dict.fromkeys(keys, 1)) == set()
 
 
 @pytest.mark.parametrize("status", ["left", "paused", "bounced", "erased", "pending"])
@@ -91,7 +99,7 @@ def test_the_dot_of_a_member_who_is_not_active_any_more_is_not_marked(database: 
         keys = [claim.key for claim in _claim(connection, edition)]
         gone = connection.execute(select(OUTBOX.c.member_id).where(OUTBOX.c.id == keys[1])).scalar_one()
         connection.execute(update(MEMBER).where(MEMBER.c.id == gone).values(status=status))
-        assert outbox.mark_dots(connection, "me", keys) == {keys[0], keys[2]}
+        assert outbox.mark_dots(connection, "me", dict.fromkeys(keys, 1)) == {keys[0], keys[2]}
         assert outbox.member_states(connection, keys)[keys[1]] == status
 
 
@@ -100,7 +108,7 @@ def test_settling_records_the_attempt_and_its_reply(database: Database) -> None:
     later = NOW + timedelta(minutes=30)
     with database.writing() as connection:
         keys = [claim.key for claim in _claim(connection, edition)]
-        outbox.mark_dots(connection, "me", keys)
+        outbox.mark_dots(connection, "me", dict.fromkeys(keys, 1))
         settled = [
             Settled(
                 keys[0], "handed_over", 1, NOW, code=250, enhanced_status="2.0.0", reply="250 2.0.0 ok", route="h:25"
@@ -140,18 +148,40 @@ def test_a_message_whose_claim_was_lost_cannot_be_settled(database: Database) ->
     with database.writing() as connection:
         (claim,) = _claim(connection, edition, "slow")
         outbox.release_stale(connection, LEASE + timedelta(seconds=1), lambda _owner: False)
-        assert _claim(connection, edition, "quick") == [claim]
-        assert outbox.mark_dots(connection, "slow", [claim.key]) == set()
+        (again,) = _claim(connection, edition, "quick")
+        assert (again.key, again.number) == (claim.key, claim.number + 1)
+        assert outbox.mark_dots(connection, "slow", dict.fromkeys([claim.key], 1)) == set()
         assert outbox.settle(connection, "slow", [Settled(claim.key, "handed_over", 1, NOW)]) == set()
         assert _states(connection) == ["claimed"]
         assert connection.execute(select(DELIVERY.c.id)).all() == []
+
+
+def test_what_was_made_from_an_earlier_claim_of_the_same_owner_is_neither_completed_nor_settled(
+    database: Database,
+) -> None:
+    """As when an item is withdrawn: the claim is taken back, given up, and taken anew by whoever has the old letter still."""
+    with database.writing() as connection:
+        network = stored_network(connection)
+        item, edition = stored_item(connection, network), stored_edition(connection, network, state="released")
+        stored_digest(connection, edition, stored_member(connection, network), (item,))
+        (old,) = _claim(connection, edition)
+        assert outbox.take_back(connection, [item], NOW) == 1
+        outbox.release_stale(connection, NOW, lambda _owner: False)
+        (new,) = _claim(connection, edition)
+        assert new.key == old.key
+        assert outbox.mark_dots(connection, "me", {old.key: old.number}) == set()
+        assert outbox.mark_dots(connection, "me", {new.key: new.number}) == {new.key}
+        late = Settled(old.key, "deferred", 1, NOW, not_before=NOW, number=old.number)
+        assert outbox.settle(connection, "me", [late]) == set()
+        settled = Settled(new.key, "handed_over", 1, NOW, number=new.number)
+        assert outbox.settle(connection, "me", [settled]) == {new.key}
 
 
 def test_a_reply_that_comes_after_the_lease_ran_out_still_settles_the_message(database: Database) -> None:
     edition = _filled(database, 1)
     with database.writing() as connection:
         (claim,) = _claim(connection, edition, "slow")
-        outbox.mark_dots(connection, "slow", [claim.key])
+        outbox.mark_dots(connection, "slow", dict.fromkeys([claim.key], 1))
         assert outbox.release_stale(connection, LEASE + timedelta(seconds=1), lambda _owner: False) == (0, 1)
         assert _states(connection) == ["uncertain"]
         assert outbox.settle(connection, "slow", [Settled(claim.key, "handed_over", 1, NOW)]) == {claim.key}
@@ -163,7 +193,7 @@ def test_stale_claims_are_planned_again_before_the_dot_and_uncertain_after_it(da
     with database.writing() as connection:
         keys = [claim.key for claim in _claim(connection, edition, "dead", limit=2)]
         _claim(connection, edition, "alive")
-        outbox.mark_dots(connection, "dead", keys[:1])
+        outbox.mark_dots(connection, "dead", dict.fromkeys(keys[:1], 1))
         assert outbox.release_stale(connection, NOW, lambda owner: owner == "dead") == (1, 1)
         assert _states(connection) == ["uncertain", "planned", "claimed"]
         attempts = connection.execute(select(DELIVERY.c.outbox_id, DELIVERY.c.outcome, DELIVERY.c.reply)).all()
@@ -182,7 +212,7 @@ def test_an_uncertain_message_is_never_claimed_again(database: Database) -> None
     edition = _filled(database, 1)
     with database.writing() as connection:
         (claim,) = _claim(connection, edition)
-        outbox.mark_dots(connection, "me", [claim.key])
+        outbox.mark_dots(connection, "me", dict.fromkeys([claim.key], 1))
         assert outbox.release(connection, "me", NOW) == (0, 1)
         assert _claim(connection, edition, now=NOW + timedelta(days=365)) == []
 
@@ -260,7 +290,7 @@ def test_a_bounce_settles_a_message_that_was_in_doubt(database: Database) -> Non
     edition = _filled(database, 1)
     with database.writing() as connection:
         (claim,) = _claim(connection, edition)
-        outbox.mark_dots(connection, "me", [claim.key])
+        outbox.mark_dots(connection, "me", dict.fromkeys([claim.key], 1))
         outbox.release(connection, "me", NOW)
         assert _states(connection) == ["uncertain"]
         assert outbox.came_back(connection, claim.key, "bounced", LEASE)
@@ -288,7 +318,7 @@ def test_a_probe_goes_to_a_held_address_and_to_no_other(database: Database) -> N
         assert {(claim.key, claim.kind, claim.edition_key) for claim in claims} == {
             (held, "probe", None), (active, "probe", None)
         }  # fmt: skip
-        assert outbox.mark_dots(connection, "me", [held, active]) == {held}
+        assert outbox.mark_dots(connection, "me", dict.fromkeys([held, active], 1)) == {held}
 
 
 def test_the_date_of_a_message_stays_that_of_its_first_claim(database: Database) -> None:
@@ -306,7 +336,7 @@ def test_a_late_reply_that_puts_a_message_off_opens_its_finished_edition_again(d
     with database.writing() as connection:
         edition, _ = stored_edition_to_send(connection, 1)
         (claim,) = outbox.claim(connection, "slow", [edition], now=NOW, lease_until=NOW, limit=1)
-        outbox.mark_dots(connection, "slow", [claim.key])
+        outbox.mark_dots(connection, "slow", dict.fromkeys([claim.key], 1))
         outbox.release_stale(connection, NOW + timedelta(minutes=5), lambda owner: False)
         assert editions.settle(connection, edition, NOW).done
         late = Settled(claim.key, "deferred", 1, NOW, reason="451 try later", not_before=NOW + timedelta(hours=1))
