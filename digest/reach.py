@@ -13,8 +13,11 @@ from digest.text import Analyser, is_term, plain_text, words_of
 
 WORDS = 8
 """Words that are shown."""
-NEAREST = 50
+NEAREST = 25
 """Members whose words they are: those whose interests are nearest to the item."""
+
+LEAST_NEAR = 1e-3
+"""What a member counts who has nothing in common with the item."""
 
 
 def limits_for(item: Item, rules: Mapping[str, int]) -> tuple[int, int]:
@@ -54,10 +57,11 @@ def reach_left(item: Item, rules: Mapping[str, int], got: int, offers: int, now:
 
 
 def unused_words(edition: Edition, wants: Sequence[Wants], stated: Sequence[str], item: int) -> list[str]:
-    """Words that members nearest to an item (its place) use for their interests and the item does not, commonest first.
+    """Words that members nearest to an item (its place) use for their interests and the item does not, most telling first.
 
-    `stated` are the members' own words, in the order of the rows of `wants`. Where nothing of the item is near anybody, it is
-    the words of all of them.
+    A word tells by how near those who use it are, and by its inverse document frequency: everybody's "stroke" would draw
+    everybody. What one member alone says comes last. `stated` are the members' own words, in the order of the rows of
+    `wants`. Where nothing of the item is near anybody, it is the words of all of them.
     """
     analyser, row = edition.space.analyser, edition.rows[item]
     near = [np.asarray((some.rows @ row.T).todense(), dtype=np.float64).ravel() for some in wants]
@@ -65,13 +69,15 @@ def unused_words(edition: Edition, wants: Sequence[Wants], stated: Sequence[str]
     best = np.argsort(-scores, kind="stable")[:NEAREST]
     best = best[scores[best] > 0] if (scores > 0).any() else best
     used = set(_terms(analyser, f"{edition.items[item].title}. {edition.items[item].body}"))
-    members, written = Counter[str](), dict[str, Counter[str]]()
+    near_by, members, written = Counter[str](), Counter[str](), dict[str, Counter[str]]()
     for place in best.tolist():
-        found = _terms(analyser, stated[place])
-        members.update(found.keys() - used)
-        for term, words in found.items():
-            written.setdefault(term, Counter()).update(words)
-    ranked = sorted(members, key=lambda term: (-members[term], term))[:WORDS]
+        for term, words in _terms(analyser, stated[place]).items():
+            if term not in used:
+                near_by[term] += max(scores[place], LEAST_NEAR)
+                members[term] += 1
+                written.setdefault(term, Counter()).update(words)
+    telling = {term: near * edition.space.rarity_of(term) for term, near in near_by.items()}
+    ranked = sorted(telling, key=lambda term: (members[term] < 2, -telling[term], term))[:WORDS]
     return [written[term].most_common(1)[0][0] for term in ranked]
 
 

@@ -220,6 +220,11 @@ class VectorSpace:
         """Importance of a word that no item has."""
         return float((math.log(1.0 + self.n_items) + 1.0) ** self._rarity)
 
+    def rarity_of(self, stem: str) -> float:
+        """Importance of a single word: that of its column, or of a word that no item has."""
+        number = self.number(stem)
+        return float(self.importance[number]) if 0 <= number < self.n_words else self.rarest
+
     @cached_property
     def importance(self) -> Floats:
         """Of the lexical columns: the inverse document frequency to the power of `rarity`, less for pairs."""

@@ -65,6 +65,18 @@ def test_it_stops_at_the_floor_and_the_coordinator_is_told_in_members_words(sqli
     assert stored.words == short["words"]
 
 
+def test_words_of_those_who_are_near_come_before_words_of_the_many(sqlite_database: Database) -> None:
+    community = Community(sqlite_database, threshold=100.0)
+    for n in range(9):
+        community.join(f"many{n}", Profile(stated="hospital wards, gardens and kitchens", languages=("en",)))
+    for n in range(2):
+        community.join(f"near{n}", Profile(stated="dysphagia and swallow screening", languages=("en",)))
+    community.post("ask", reach_needed=5, title="Who does swallow screening on wards?", body="At weekends.", topics=())
+    (short,) = community.compose(matching={"floor": 99.0}).short
+    assert short["words"][0] == "dysphagia"
+    assert {"gardens", "kitchens"} <= set(short["words"])
+
+
 @pytest.mark.parametrize(
     ("member", "cause"),
     [
