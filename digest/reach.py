@@ -59,9 +59,10 @@ def reach_left(item: Item, rules: Mapping[str, int], got: int, offers: int, now:
 def unused_words(edition: Edition, wants: Sequence[Wants], stated: Sequence[str], item: int) -> list[str]:
     """Words that members nearest to an item (its place) use for their interests and the item does not, most telling first.
 
-    A word tells by how near those who use it are, and by its inverse document frequency: everybody's "stroke" would draw
-    everybody. What one member alone says comes last. `stated` are the members' own words, in the order of the rows of
-    `wants`. Where nothing of the item is near anybody, it is the words of all of them.
+    A word tells by how near those who use it are (their scores squared, so that many who are far do not drown the few who are
+    near), and by its inverse document frequency: everybody's "stroke" would draw everybody. What one member alone says comes
+    last. `stated` are the members' own words, in the order of the rows of `wants`. Where nothing of the item is near anybody,
+    it is the words of all of them.
     """
     analyser, row = edition.space.analyser, edition.rows[item]
     near = [np.asarray((some.rows @ row.T).todense(), dtype=np.float64).ravel() for some in wants]
@@ -73,7 +74,7 @@ def unused_words(edition: Edition, wants: Sequence[Wants], stated: Sequence[str]
     for place in best.tolist():
         for term, words in _terms(analyser, stated[place]).items():
             if term not in used:
-                near_by[term] += max(scores[place], LEAST_NEAR)
+                near_by[term] += max(scores[place], LEAST_NEAR) ** 2
                 members[term] += 1
                 written.setdefault(term, Counter()).update(words)
     telling = {term: near * edition.space.rarity_of(term) for term, near in near_by.items()}
