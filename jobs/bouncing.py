@@ -31,6 +31,7 @@ _TOKEN = re.compile(r"(?<![a-z2-7])[a-z2-7]{58}(?![a-z2-7])")
 _LEAVE = re.compile(r"(?<![a-z2-7])[a-z2-7]{42}(?![a-z2-7])")
 _MESSAGE_ID = re.compile(r"<[^<>\s]{3,250}>")
 MOST_SEARCHED = 20_000
+ITS_ID_CAME_BACK = "a mail that came back, unsigned, names its Message-ID"
 
 
 def rule_of(settings: "BouncesSettings") -> Rule:
@@ -82,7 +83,7 @@ def _left(connection: "Connection", mail: "Mail", services: "Services") -> str:
 
 
 def _record(connection: "Connection", mail: "Mail", message: Message, found: Classified, services: "Services") -> str:
-    from store import bounces, members
+    from store import bounces, members, outbox
 
     key = services.secret_key
     path = return_path_in(mail.recipient, message.headers, key)
@@ -93,6 +94,9 @@ def _record(connection: "Connection", mail: "Mail", message: Message, found: Cla
     fault, status, said = fate_for(found, known.member.address if known else "")
     if not member and ledger is None:
         member = _named(connection, found)
+    elif known is None and ledger is not None:
+        # Whoever names the Message-ID has the mail: it was taken. Nothing else follows from what is not signed.
+        outbox.settle_doubt(connection, ledger, services.now(), ITS_ID_CAME_BACK)
     assert found.kind in {"bounce", "complaint"}
     report = bounces.Report(
         "bounce" if found.kind == "bounce" else "complaint",

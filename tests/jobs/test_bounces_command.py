@@ -138,6 +138,18 @@ def test_f40_a_forged_bounce_never_holds_or_suppresses_anybody(
     assert all(event["action"] == "none" and not event["signed"] for event in events())
 
 
+@pytest.mark.parametrize(("name", "after"), [("the Message-ID alone", "handed_over"), ("no token", "uncertain")])
+def test_an_unsigned_bounce_with_the_message_id_says_that_a_message_in_doubt_arrived_and_no_more(
+    installation: Installation, tmp_path: Path, name: str, after: str
+) -> None:
+    week = Week(installation)
+    with installation.database.writing() as connection:
+        connection.execute(update(OUTBOX).where(OUTBOX.c.id == week.key).values(state="uncertain"))
+    ingest(tmp_path, FORGED[name](week))
+    assert ledger(installation, week.key) == after
+    assert (status(installation), printed("bounces", "show", ANN)["failures"]) == ("active", 0)
+
+
 def test_f40_a_forged_complaint_suppresses_nobody(installation: Installation, tmp_path: Path) -> None:
     assert ingest(tmp_path, feedback("abuse", f"Original-Rcpt-To: {ANN}")) == {
         "complaint: noted only: not signed by us": 1
