@@ -342,7 +342,8 @@ def _by_prose(view: _View) -> tuple[Recipient, ...]:
         failed = [address for address in known if address.lower() in about]
     if not failed and len(set(returned_to)) == 1:
         failed = returned_to
-    failed = failed or _without_domain(view)
+    if not failed or {address.lower() for address in failed} <= view.own():
+        failed = _without_domain(view) or failed
     addresses = list({address.lower(): address for address in failed}.values())
     told = [about[address.lower()].said if address.lower() in about else "" for address in addresses]
     if _is_delayed(view):

@@ -247,18 +247,26 @@ NO_HOST = _table(
 
 REPLIED_SUBJECTS = _table(
     "out of office|out of the office|out-of-office|outofoffice|automatic reply|auto reply|auto-reply|autoreply|auto response|auto-response|autoresponse",
-    "auto:|autoresponder|auto responder|automated reply|automated response|automatic response|automatically generated reply|vacation|on holiday|away from",
-    "on leave|annual leave|maternity leave|i am away|i'm away|away message|away notice|absence|abwesend|abwesenheit|automatische antwort|nicht im büro",
-    "réponse automatique|reponse automatique|absent du bureau|absence du bureau|en congé|en vacances|message d'absence|respuesta automática|fuera de la oficina",
-    "fuera de oficina|ausencia|ausente|de vacaciones|risposta automatica|fuori sede|fuori ufficio|assente|assenza|resposta automática|ausência|fora do escritório",
-    "de férias|automatisch antwoord|afwezig|niet aanwezig|autosvar|automatiskt svar|automatisk svar|frånvaro|fravær|ikke til stede|automaattinen vastaus|poissa",
-    "автоответ|автоматический ответ|вне офиса|отсутств|в отпуске|odpowiedź automatyczna|autoodpowiedź|automatyczna odpowiedź|poza biurem|nieobecn|urlop|automatická odpověď",
-    "mimo kancelář|automatikus válasz|házon kívül|otomatik yanıt|otomatik cevap|ofis dışı|αυτόματη απάντηση|εκτός γραφείου|自動応答|自動返信|不在通知|不在のお知らせ",
-    "不在メール|休暇|自动回复|自動回覆|自动答复|自動回復|外出|休假|부재중|자동 응답|자동응답|자동 회신|תשובה אוטומטית|مهلة|رد تلقائي|خارج المكتب|trả lời tự động",
-    "thank you for your e-mail|thank you for your message|thanks for your e-mail|thanks for your email|vacation|away until|currently out|autoresposta",
-    "răspuns automat|автоматична відповідь|samodejni odgovor|automatski odgovor|thank you for your email|thank you for contacting|we have received your|ticket received",
+    "auto:|autoresponder|auto responder|automated reply|automated response|automatic response|automatically generated reply|away from my mail",
+    "i am away|i'm away|away message|away notice|abwesenheitsnotiz|abwesenheitsnachricht|abwesenheitsmeldung|automatische antwort|nicht im büro|außer haus",
+    "réponse automatique|reponse automatique|absent du bureau|absente du bureau|absent(e) du bureau|absence du bureau|message d'absence|respuesta automática",
+    "fuera de la oficina|fuera de oficina|risposta automatica|fuori sede|fuori ufficio|resposta automática|fora do escritório|autoresposta|ateb awtomatig",
+    "automatisch antwoord|afwezigheidsbericht|afwezigheidsmelding|autosvar|automatiskt svar|automatisk svar|frånvaromeddelande|fraværsmelding|automaattinen vastaus|poissaolo",
+    "allan o'r swyddfa|ikke på kontoret|inte på kontoret|автоответ|автоматический ответ|вне офиса|odpowiedź automatyczna|autoodpowiedź|automatyczna odpowiedź|poza biurem",
+    "automatická odpověď|mimo kancelář|automatikus válasz|házon kívül|otomatik yanıt|otomatik cevap|ofis dışı|αυτόματη απάντηση|εκτός γραφείου|自動応答|自動返信|不在通知",
+    "不在のお知らせ|不在メール|自动回复|自動回覆|自动答复|自動回復|부재중|자동 응답|자동응답|자동 회신|תשובה אוטומטית|رد تلقائي|خارج المكتب|trả lời tự động|ooo:|ooo re:",
+    "răspuns automat|автоматична відповідь|samodejni odgovor|automatski odgovor|away until|currently out|ticket received|we have received your|request has been received",
+    "thank you for your e-mail|thank you for your message|thanks for your e-mail|thanks for your email|thank you for your email|thank you for contacting",
 )
-"""In the subject of automatic replies."""
+"""In the subject of automatic replies, and of little else."""
+
+MAYBE_REPLIED_SUBJECTS = _table(
+    "vacation|on holiday|away from|on leave|annual leave|maternity leave|parental leave|sick leave|paternity leave|absence|absent|ooo|no longer work|no longer with",
+    "i have left|left the organisation|left the company|abwesend|abwesenheit|urlaub|mutterschutz|elternzeit|en congé|en vacances|ausencia|ausente|de vacaciones|assente|assenza",
+    "in ferie|ausência|de férias|afwezig|niet aanwezig|vakantie|frånvaro|semester|fravær|ferie|ikke til stede|poissa|loma|отсутств|в отпуске|отпуск|nieobecn|urlop|dovolen",
+    "szabadság|izinde|休暇|休假|外出|휴가|مهلة|חופש|gwyliau|absennol",
+)
+"""In the subject of automatic replies and of other mail: the text decides."""
 
 REPLIED_BODIES = _table(
     "out of the office|out of office|i am away|i'm away|i will be away|i am currently away|on annual leave|on maternity leave|on vacation|on holiday until",
@@ -268,6 +276,10 @@ REPLIED_BODIES = _table(
     "actuellement absent|estaré fuera|estoy fuera|fuera de la oficina|de vacaciones|sono assente|sarò assente|fuori sede|estou ausente|de férias|fora do escritório",
     "ik ben afwezig|niet aanwezig|ik ben niet op kantoor|inte på kontoret|ikke på kontoret|jeg er ikke|в отпуске|отсутствую|буду отсутствовать|nieobecny|na urlopie",
     "不在にして|休暇|出張|自動返信|自動的に|外出|休假|自动回复|부재중|자리를 비|휴가",
+    "this is an automated message|i'm on holiday|i am on holiday|i am on vacation|i'm on vacation|on parental leave|on sick leave|on paternity leave|on leave until",
+    "no longer work|no longer employed|i have left the|mailbox is not monitored|mailbox is no longer monitored|will reply when i|will respond when i|not be reading my mail",
+    "im urlaub|nicht erreichbar|nicht im hause|außer haus|bin ich nicht im|keine e-mails|kehre zurück|je serai de retour|en congé|en vacances|no estaré|estaré ausente|in ferie",
+    "met vakantie|op vakantie|på semester|på ferie|lomalla|na dovolené|szabadságon|izindeyim|ofis dışında|allan o'r swyddfa|ar wyliau|είμαι εκτός|în concediu|у відпустці",
 )
 """In the first lines of automatic replies."""
 
