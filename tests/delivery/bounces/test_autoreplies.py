@@ -7,11 +7,21 @@ import pytest
 from delivery.bounces import classify
 
 REPLIES: list[tuple[dict[str, str], str]] = [
-    ({"Subject": "Automatic reply: Your weekly digest", "X-Auto-Response-Suppress": "All", "Auto-Submitted": "auto-generated"}, "I am on leave until Monday. For urgent matters call reception."),
+    (
+        {
+            "Subject": "Automatic reply: Your weekly digest",
+            "X-Auto-Response-Suppress": "All",
+            "Auto-Submitted": "auto-generated",
+        },
+        "I am on leave until Monday. For urgent matters call reception.",
+    ),
     ({"Subject": "Abwesenheitsnotiz: Ihre Nachricht"}, "Ich bin bis 12.12. nicht im Hause und lese keine E-Mails."),
     ({"Subject": "Urlaub"}, "Ich befinde mich im Urlaub und bin ab 3. Januar wieder da."),
-    ({"Subject": "Re: Weekly digest", "Precedence": "bulk"}, "Vielen Dank für Ihre Nachricht. Ich bin derzeit nicht erreichbar."),
-    ({"Subject": "Réponse automatique : votre message"}, "Je suis en congé jusqu"au 5 janvier."),
+    (
+        {"Subject": "Re: Weekly digest", "Precedence": "bulk"},
+        "Vielen Dank für Ihre Nachricht. Ich bin derzeit nicht erreichbar.",
+    ),
+    ({"Subject": "Réponse automatique : votre message"}, "Je suis en congé jusqu'au 5 janvier."),
     ({"Subject": "Absent(e) du bureau : Digest"}, "Bonjour, je serai de retour le 5 janvier."),
     ({"Subject": "Respuesta automática: Digest"}, "Estoy fuera de la oficina."),
     ({"Subject": "Fuera de la oficina"}, "No estaré disponible hasta el lunes."),
@@ -40,35 +50,50 @@ REPLIES: list[tuple[dict[str, str], str]] = [
     ({"Subject": "자동 회신: Digest"}, "부재중입니다."),
     ({"Subject": "رد تلقائي: Digest"}, "أنا خارج المكتب."),
     ({"Subject": "תשובה אוטומטית: Digest"}, "אני בחופשה."),
-    ({"Subject": "Ateb awtomatig: Digest"}, "Rwyf allan o"r swyddfa tan ddydd Llun."),
+    ({"Subject": "Ateb awtomatig: Digest"}, "Rwyf allan o'r swyddfa tan ddydd Llun."),
     ({"Subject": "Out until Monday Re: Six things", "Precedence": "bulk", "X-Autoreply": "yes"}, "Hi"),
     ({"Subject": "away from my mail", "Precedence": "junk"}, "I will not be reading my mail for a while."),
     ({"Subject": "Auto: Digest", "Auto-Submitted": "auto-replied (vacation)"}, "Gone."),
     ({"Subject": "[Ticket #12345] We have received your request", "Auto-Submitted": "auto-replied"}, "Thank you."),
-    ({"Subject": "Your request has been received: Digest #4711", "Precedence": "bulk"}, "Your request (#4711) has been received and is being reviewed by our support staff. This is an automated message."),
-    ({"Subject": "I no longer work here"}, "I have left the organisation. Please contact reception@x.example. This is an automated reply."),
-    ({"Subject": "Re: Digest", "Auto-Submitted": "auto-replied"}, "I no longer work at the clinic. This mailbox is not monitored."),
+    (
+        {"Subject": "Your request has been received: Digest #4711", "Precedence": "bulk"},
+        "Your request (#4711) is being reviewed by our staff. This is an automated message.",
+    ),
+    (
+        {"Subject": "I no longer work here"},
+        "I have left the organisation. Please contact reception@x.example. This is an automated reply.",
+    ),
+    (
+        {"Subject": "Re: Digest", "Auto-Submitted": "auto-replied"},
+        "I no longer work at the clinic. This mailbox is not monitored.",
+    ),
     ({"Subject": "OOO: Digest"}, "Back on Monday"),
-    ({"Subject": "AUTO: Ann Example is out of the office (returning 05/01/2010)"}, "I am out of the office until 05/01/2010."),
+    (
+        {"Subject": "AUTO: Ann Example is out of the office (returning 05/01/2010)"},
+        "I am out of the office until 05/01/2010.",
+    ),
     ({"Subject": "Parental leave"}, "I am on parental leave until May."),
     ({"Subject": "Please confirm your message", "Auto-Submitted": "auto-replied"}, "Click to confirm you are human"),
-    ({"Subject": "AUTO: Anna Koch ist außer Haus (Rückkehr am 05.01.2010)"}, "Ich bin ab 01.01. nicht im Büro. Ich kehre zurück am 05.01."),
-    ({"Subject": "On holiday"}, "I"m on holiday and will reply when I get back."),
+    (
+        {"Subject": "AUTO: Anna Koch ist außer Haus (Rückkehr am 05.01.2010)"},
+        "Ich bin ab 01.01. nicht im Büro. Ich kehre zurück am 05.01.",
+    ),
+    ({"Subject": "On holiday"}, "I'm on holiday and will reply when I get back."),
     ({"Subject": "Sick leave Re: Digest"}, "I am currently on sick leave."),
 ]
 """Header fields, and the text."""
 
 ORDINARY = [
-    ('Re: Six things', 'Thank you! I am away from my desk a lot but will look at it.'),
-    ('Question about vacation policy survey', 'Who runs this?'),
-    ('Re: Annual leave guidance', 'Can you send the guideline?'),
-    ('Holiday rota resource', 'Here is our resource'),
-    ('Fwd: Out of office template', 'see below'),
-    ('Re: digest', 'I am on holiday next week, can we meet after? Ann'),
-    ('Sick leave study: participants wanted', 'We look for...'),
-    ('Urlaub und Pflege: Umfrage', 'Bitte teilnehmen'),
-    ('Parental leave evidence review', 'Attached.'),
-    ('I no longer want these', 'please stop'),
+    ("Re: Six things", "Thank you! I am away from my desk a lot but will look at it."),
+    ("Question about vacation policy survey", "Who runs this?"),
+    ("Re: Annual leave guidance", "Can you send the guideline?"),
+    ("Holiday rota resource", "Here is our resource"),
+    ("Fwd: Out of office template", "see below"),
+    ("Re: digest", "I am on holiday next week, can we meet after? Ann"),
+    ("Sick leave study: participants wanted", "We look for..."),
+    ("Urlaub und Pflege: Umfrage", "Bitte teilnehmen"),
+    ("Parental leave evidence review", "Attached."),
+    ("I no longer want these", "please stop"),
 ]
 
 
