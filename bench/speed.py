@@ -77,7 +77,7 @@ def _judged(profiles: sp.csr_matrix, past: sp.csr_matrix, said: Feedback, backgr
     member, item = np.concatenate([liked.row, disliked.row]), np.concatenate([liked.col, disliked.col])
     score = np.asarray(profiles[member].multiply(past[item]).sum(axis=1), dtype=np.float64).ravel()
     good = np.arange(len(member)) < liked.nnz
-    return Judged(member.astype(np.int64), score, good, np.ones(len(member)), background)
+    return Judged(member.astype(np.int64), score, good.astype(np.float64), np.ones(len(member)), background)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ WEEK_DAYS = 7
 MONTH_DAYS = 31
 BURDEN_DAYS = 91
 """Days for which it is remembered how often somebody was asked."""
+ONLY_IF_NEEDED = 180.0
+"""Points of match that asking somebody costs at most: more than any match is worth."""
+Ints = npt.NDArray[np.int64]
 
 
 class Allowance(NamedTuple):
@@ -73,11 +76,13 @@ class Drawn(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What is left: mails, requests for help, and the first moment at which a mail may come."""
+    """What is left: mails, requests for help, and the first moment at which a mail may come. Beside it the requests that are
+    allowed in a month."""
 
     mails: int
     asks: int
     not_before: datetime
+    asks_allowed: int
 
 
 def room(drawn: Iterable[Drawn], network_key: int, own: Allowance, overall: Allowance, at: datetime, day: int) -> Room:
@@ -97,7 +102,8 @@ def room(drawn: Iterable[Drawn], network_key: int, own: Allowance, overall: Allo
         if draw.mails:
             hours = max(own.hours_between_mails if here else 0, overall.hours_between_mails)
             gaps.append((draw.at, timedelta(hours=hours)))
-    return Room(max(0, min(mails)), max(0, min(asks)), _after(at, gaps))
+    allowed = min(own.asks_per_month, overall.asks_per_month)
+    return Room(max(0, min(mails)), max(0, min(asks)), _after(at, gaps), allowed)
 
 
 def _after(at: datetime, gaps: list[tuple[datetime, timedelta]]) -> datetime:
@@ -107,7 +113,13 @@ def _after(at: datetime, gaps: list[tuple[datetime, timedelta]]) -> datetime:
     return at
 
 
-def burden(asked: npt.NDArray[np.int64], points: float) -> npt.NDArray[np.float64]:
-    """What asking somebody once more costs, in points of match: `points` times the square of how often they were asked in the
-    last BURDEN_DAYS, so that the load is spread over those who could all help."""
-    return np.asarray(points * np.square(asked.astype(np.float64)))
+def burden(asked: Ints, allowed: Ints, share: float) -> npt.NDArray[np.float64]:
+    """What asking somebody once more costs, in points of match, so that the load is spread over those who could all help.
+
+    `asked` is how many requests they got in the last BURDEN_DAYS, `allowed` how many they allow in a month. The cost rises with
+    the third power, and comes to a whole match where they got the `share` of all that they allow; 0 costs nothing.
+    """
+    if not share:
+        return np.zeros(len(asked))
+    most = np.maximum(share * allowed * BURDEN_DAYS / MONTH_DAYS, 1e-9)
+    return np.minimum(100.0 * (asked / most) ** 3, ONLY_IF_NEEDED)

@@ -40,6 +40,8 @@ NETWORK_SPREAD = (1.5, 12.0, 1.5)
 SENT_SPREAD = (1.0, 1.5, 0.2)
 """The same where only pairs that were sent are judged: they tell how many of them are good, and little of those below, so that a
 line learnt from them alone would fall too slowly there and promise too much."""
+ANCHOR = 0.5
+"""What a pair that stands for those that were not sent weighs, beside one that was."""
 LARGEST_LOGIT = 30.0
 FIT_STEPS, LEAST_GAIN = 50, 1e-9
 """Most steps of Newton's method for a network's weights, usually eight; they end where one more gains less than this."""
@@ -111,13 +113,13 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Judged pairs of a batch of members, as parallel arrays: the member's row, the score that the item had, whether it was good,
-    and how much the word weighs (1 for a plain one). `background` is that of the members.
+    """Judged pairs of a batch of members, as parallel arrays: the member's row, the score that the item had, whether it was good
+    (1, 0, or how probable that is), and how much the word weighs (1 for a plain one). `background` is that of the members.
     """
 
     member: Ints
     score: Floats
-    good: npt.NDArray[np.bool_]
+    good: Floats
     weight: Floats
     background: Background
 
@@ -125,8 +127,7 @@ class Judged:
     def of(cls, scores: Rows, good: npt.NDArray[np.bool_], background: Background) -> "Judged":
         """Of a matrix of scores with a judgement for each entry, in the order of `scores.data`."""
         member = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
-        good = np.asarray(good, dtype=np.bool_)
-        return cls(member, scores.data.astype(np.float64), good, np.ones(len(good)), background)
+        return cls(member, scores.data.astype(np.float64), np.asarray(good, np.float64), np.ones(len(good)), background)
 
     @classmethod
     def joined(cls, parts: Sequence["Judged"]) -> "Judged":
@@ -138,6 +139,22 @@ class Judged:
             good=np.concatenate([part.good for part in parts]),
             weight=np.concatenate([part.weight for part in parts]),
             background=Background.joined([part.background for part in parts]),
+        )
+
+    def anchored(self, prior: "Calibration") -> "Judged":
+        """With a pair beside each that was sent, a deviation above the member's mean, that is good as often as in any network.
+
+        Only what scores high is sent, and so judged: it tells nothing of what lies below. A line learnt from it alone would fall
+        too slowly there, and a member who likes what they get would seem to like everything.
+        """
+        score = (self.background.mean + self.background.deviation)[self.member]
+        usual = _probability(_design(score, self.member, self.background) @ np.asarray(prior.weights))
+        return Judged(
+            member=np.concatenate([self.member, self.member]),
+            score=np.concatenate([self.score, score]),
+            good=np.concatenate([self.good, usual]),
+            weight=np.concatenate([self.weight, np.full(len(score), ANCHOR)]),
+            background=self.background,
         )
 
     @property

@@ -129,7 +129,8 @@ class Edition:
         pairs = rows[member[lacking]].multiply(self.past[told.item[known][lacking]])
         score[lacking] = np.asarray(pairs.sum(axis=1)).ravel()
         background = Background.of(self._matcher, rows, self.past)
-        return Judged(member, score, told.good[known], told.weight[known], background)
+        good = told.good[known].astype(np.float64)
+        return Judged(member, score, good, told.weight[known], background).anchored(DEFAULT)
 
     @property
     def _matcher(self) -> Matcher:

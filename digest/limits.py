@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from digest.budgets import ONLY_IF_NEEDED
+
 Ints = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
@@ -23,8 +25,6 @@ NOBODY = -1
 """In `Limits.poster`: an item without a poster, which no limit for a poster counts."""
 LEAST_VALUE = 0.01
 """What a pair is worth at least where no burden is on its member."""
-MOST_BURDEN = 100.0
-"""Points of match that asking somebody may cost at most: then they are asked only where a request would lack readers."""
 ROOM, ASKS = 0, 1
 MOST_COUNTED = 127
 """No digest holds more items, and no member is asked more, whatever the limits say."""
@@ -115,7 +115,7 @@ def values(candidates: Candidates, limits: Limits) -> Floats:
     worth = np.maximum(candidates.match, candidates.match.dtype.type(LEAST_VALUE))
     if limits.burden is None:
         return worth
-    burden = np.clip(limits.burden, 0.0, MOST_BURDEN).astype(worth.dtype)
+    burden = np.clip(limits.burden, 0.0, ONLY_IF_NEEDED).astype(worth.dtype)
     return np.asarray(worth - burden[candidates.member] * limits.is_ask[candidates.item])
 
 

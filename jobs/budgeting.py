@@ -36,7 +36,7 @@ def rooms_of(
     """What each member's budgets leave for a mail of this edition."""
     limits = edition.settings.get("budget")
     if limits is None:  # an edition of before there were budgets
-        return [Room(1, NO_LIMIT, edition.as_of)] * len(members)
+        return [Room(1, NO_LIMIT, edition.as_of, NO_LIMIT)] * len(members)
     bounds, overall = bounds_of(limits)
     zone, of_network = ZoneInfo(network.time_zone), Wished(*(getattr(network, name) for name in Wished._fields))
     greedy = edition.settings.get("policy") == "greedy"

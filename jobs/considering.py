@@ -50,7 +50,11 @@ def batch_of(
         draws=np.array([draw_of(network, edition, member) for member in able], dtype=np.uint64),
         room=np.array(items_left, dtype=np.int64),
         asks=np.array([room.asks for room in rooms], dtype=np.int64),
-        burden=burden(np.array(asked, dtype=np.int64), edition.settings.get("budget", {}).get("ask_burden", 0.0)),
+        burden=burden(
+            np.array(asked, dtype=np.int64),
+            np.array([room.asks_allowed for room in rooms], dtype=np.int64),
+            edition.settings.get("budget", {}).get("ask_share", 0.0),
+        ),
         carried=again,
         spent=spent,
     )

@@ -24,7 +24,7 @@ LEFT = {
     "over_budget": "over budget: no room the second time either",
     "duplicate": "the same thing as",
     "compared": "its place went to what another matcher picked",
-    "asked_enough": "they were asked for help enough lately",
+    "asked_enough": "they were asked for help enough for now",
     "reach_full": "it goes to as many members as it may",
     "poster_limit": "enough from its poster",
     "topic_limit": "enough on its topic",

@@ -252,14 +252,13 @@ class BudgetSettings(Section):
     asks_per_month: int = Field(
         4, ge=1, le=200, description="Most requests for help sent to a member in any 31 days in one network."
     )
-    ask_burden: float = Field(
-        1,
+    ask_share: float = Field(
+        0.6,
         ge=0,
-        le=100,
-        allow_inf_nan=False,
+        le=1,
         description=(
-            "Points of match that a request to a member costs, times the square of how many they got in the last 91 days; "
-            "0: nothing."
+            "Share of the requests that a member allows in 91 days from which on they get only such as would lack"
+            " readers; 0: none."
         ),
     )
     most_asks_per_month: int = Field(20, ge=1, le=200, description="Most that a member may ask for.")

@@ -1,9 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.budgets import MONTH_DAYS, WEEK_DAYS, Allowance, Bounds, Drawn, Wished, room
+from digest.budgets import MONTH_DAYS, ONLY_IF_NEEDED, WEEK_DAYS, Allowance, Bounds, Drawn, Wished, burden, room
 
 NOW = datetime(2026, 11, 16, 7, 30, tzinfo=UTC)
 TODAY = NOW.toordinal()
@@ -82,3 +83,13 @@ def test_whatever_was_drawn_room_is_never_below_nothing_and_no_draw_makes_it_lar
         now = left(*some[: n + 1])
         assert all(0 <= new <= old for new, old in zip(now, before, strict=True))
         before = now
+
+
+def test_asking_costs_a_whole_match_once_somebody_got_their_share_of_what_they_allow() -> None:
+    asked, allowed = np.arange(13), np.full(13, 4)
+    cost = burden(asked, allowed, 0.6)
+    assert (np.diff(cost) >= 0).all()
+    assert (cost[0], cost[1] < 1, cost[6] < 70, cost[7] > 95, cost[12]) == (0, True, True, True, ONLY_IF_NEEDED)
+    assert burden(asked, np.full(13, 20), 0.6)[12] < 5, "who allows more is asked more"
+    assert not burden(asked, allowed, 0).any()
+    assert burden(np.array([0, 1]), np.array([0, 0]), 0.6).tolist() == [0, ONLY_IF_NEEDED]
