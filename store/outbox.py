@@ -27,6 +27,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate, Update
 
 from store import tables, version
 from store.database import insert_rows
@@ -214,34 +215,15 @@ def _take(
     lease_until: datetime,
     limit: int,
 ) -> list[int]:
-    # No ORDER BY: each claim would sort all that waits. The index on (edition_id, state) stops after `limit` rows.
-    waiting = (
-        select(OUTBOX.c.id)
-        .where(OUTBOX.c.edition_id == edition, OUTBOX.c.state == state, OUTBOX.c.not_before <= now)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    keys = list(connection.execute(waiting).scalars())
-    values: dict[str, Any] = {"state": "claimed", "claimed_by": owner, "lease_until": lease_until, "dot_sent": False}
-    values["claims"] = OUTBOX.c.claims + 1
-    values["dated_at"] = func.coalesce(OUTBOX.c.dated_at, bindparam("now", now, UtcDateTime))
-    taken = update(OUTBOX).where(OUTBOX.c.id.in_(keys), OUTBOX.c.state == state).values(**values)
-    return list(connection.execute(taken.returning(OUTBOX.c.id)).scalars()) if keys else []
+    waiting = _WAITING_ALONE if edition is None else _WAITING
+    found: dict[str, Any] = {"waiting": state, "now": now, "most": limit}
+    keys = list(connection.execute(waiting, found if edition is None else found | {"edition": edition}).scalars())
+    taken = {"keys": keys, "waiting": state, "owner": owner, "now": now, "lease": lease_until}
+    return list(connection.execute(_TAKE, taken).scalars()) if keys else []
 
 
 def _claims(connection: Connection, keys: Sequence[int]) -> list[Claim]:
-    names = (
-        "id", "kind", "digest_id", "edition_id", "message_id", "attempts", "resends", "claims", "created_at", "dated_at"
-    )  # fmt: skip
-    of_outbox = (OUTBOX.c[n] for n in names)
-    of_member = (MEMBER.c[n] for n in ("address", "name", "status", "public_id", "language", "languages"))
-    query = (
-        select(*of_outbox, *of_member)
-        .join_from(OUTBOX, MEMBER, OUTBOX.c.member_id == MEMBER.c.id)
-        .where(OUTBOX.c.id.in_(keys))
-        .order_by(OUTBOX.c.id)
-    )
-    return [Claim(*row) for row in connection.execute(query)] if keys else []
+    return [Claim(*row) for row in connection.execute(_CLAIM_ROWS, {"keys": keys})] if keys else []
 
 
 def chosen_items(connection: Connection, digest_keys: Iterable[int | None]) -> dict[int, list[Chosen]]:
@@ -282,7 +264,48 @@ _CLAIMED = and_(OUTBOX.c.claimed_by == _OWNER, OUTBOX.c.state == "claimed")
 
 _MAY_BE_MAILED = MEMBER.c.status == case((OUTBOX.c.kind == "probe", "bounced"), else_="active")
 
-# These two run for every few messages: built once, because building costs more than running.
+# These run for every few messages, or in each of thousands of simulated processes: built once, because building costs more
+# than running.
+_NOW = bindparam("now", type_=UtcDateTime)
+# No ORDER BY: each claim would sort all that waits. The index on (edition_id, state) stops after `most` rows.
+_DUE = (
+    select(OUTBOX.c.id)
+    .where(OUTBOX.c.state == bindparam("waiting"), OUTBOX.c.not_before <= _NOW)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_WAITING = _DUE.where(OUTBOX.c.edition_id == bindparam("edition"))
+_WAITING_ALONE = _DUE.where(OUTBOX.c.edition_id.is_(None))
+_TAKE = (
+    update(OUTBOX)
+    .where(_KEYS, OUTBOX.c.state == bindparam("waiting"))
+    .values(state="claimed", claimed_by=_OWNER, lease_until=bindparam("lease", type_=UtcDateTime), dot_sent=False)
+    .values(claims=OUTBOX.c.claims + 1, dated_at=func.coalesce(OUTBOX.c.dated_at, _NOW))
+    .returning(OUTBOX.c.id)
+)
+_OF_OUTBOX = (
+    "id", "kind", "digest_id", "edition_id", "message_id", "attempts", "resends", "claims", "created_at", "dated_at"
+)  # fmt: skip
+_OF_MEMBER = ("address", "name", "status", "public_id", "language", "languages")
+_CLAIM_ROWS = (
+    select(*(OUTBOX.c[name] for name in _OF_OUTBOX), *(MEMBER.c[name] for name in _OF_MEMBER))
+    .join_from(OUTBOX, MEMBER, OUTBOX.c.member_id == MEMBER.c.id)
+    .where(_KEYS)
+    .order_by(OUTBOX.c.id)
+)
+_OWNERS = select(OUTBOX.c.claimed_by).where(OUTBOX.c.state == "claimed").distinct()
+
+
+def _giving_up(which: ColumnElement[bool]) -> tuple[Update, ReturningUpdate[Any]]:
+    """What gives claims up: those without a recorded dot are planned again, the others are uncertain."""
+    claimed = update(OUTBOX).where(OUTBOX.c.state == "claimed", which)
+    doubt = {"state": "uncertain", "reason": STOPPED, "attempts": OUTBOX.c.attempts + 1, "settled_at": _NOW}
+    doubtful = claimed.where(OUTBOX.c.dot_sent).values(**doubt).returning(OUTBOX.c.id, OUTBOX.c.attempts)
+    return claimed.where(not_(OUTBOX.c.dot_sent)).values(state="planned", claimed_by="", lease_until=None), doubtful
+
+
+_GIVE_UP_MINE = _giving_up(OUTBOX.c.claimed_by == _OWNER)
+
 _MARK_DOTS = (
     update(OUTBOX)
     .where(_KEYS, _THESE_CLAIMS, _CLAIMED, not_(OUTBOX.c.dot_sent))
@@ -398,7 +421,7 @@ def release(connection: Connection, owner: str, now: datetime) -> tuple[int, int
 
     Returns how many became planned and how many uncertain.
     """
-    return _release(connection, and_(*_mine(owner)), now)
+    return _release(connection, _GIVE_UP_MINE, now, owner=owner)
 
 
 def take_back(connection: Connection, item_keys: Sequence[int], now: datetime) -> int:
@@ -419,18 +442,20 @@ def take_back(connection: Connection, item_keys: Sequence[int], now: datetime) -
 
 def release_stale(connection: Connection, now: datetime, is_dead: Callable[[str], bool]) -> tuple[int, int]:
     """Give up the claims whose lease ran out or whose owner is dead; returns how many became planned and uncertain."""
-    owners = connection.execute(select(OUTBOX.c.claimed_by).where(OUTBOX.c.state == "claimed").distinct()).scalars()
+    owners = list(connection.execute(_OWNERS).scalars())
+    if not owners:
+        return 0, 0
     dead = [owner for owner in owners if is_dead(owner)]
     stale = or_(OUTBOX.c.lease_until < now, OUTBOX.c.claimed_by == TAKEN_BACK, OUTBOX.c.claimed_by.in_(dead))
-    return _release(connection, and_(OUTBOX.c.state == "claimed", stale), now)
+    return _release(connection, _giving_up(stale), now)
 
 
-def _release(connection: Connection, condition: ColumnElement[bool], now: datetime) -> tuple[int, int]:
-    safe = update(OUTBOX).where(condition, not_(OUTBOX.c.dot_sent))
-    planned = connection.execute(safe.values(state="planned", claimed_by="", lease_until=None)).rowcount
-    doubtful = update(OUTBOX).where(condition, OUTBOX.c.dot_sent).returning(OUTBOX.c.id, OUTBOX.c.attempts)
-    values = {"state": "uncertain", "reason": STOPPED, "attempts": OUTBOX.c.attempts + 1, "settled_at": now}
-    uncertain = connection.execute(doubtful.values(**values)).all()
+def _release(
+    connection: Connection, statements: tuple[Update, ReturningUpdate[Any]], now: datetime, **parameters: Any
+) -> tuple[int, int]:
+    safe, doubtful = statements
+    planned = connection.execute(safe, parameters).rowcount
+    uncertain = connection.execute(doubtful, parameters | {"now": now}).all()
     _record(connection, [Settled(key, "uncertain", attempts, now, reason=STOPPED) for key, attempts in uncertain])
     return planned, len(uncertain)
 
