@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from delivery.smtp import Envelope, Outcome, Parcel, Receipt
 from digest.message import Entry
 from digest.mime import wire_address
+from jobs import watermark
 from jobs.failpoints import reach
 from jobs.journal import SUPPRESSED
 from jobs.press import press_for, recipient_for
@@ -95,6 +96,7 @@ class Letters:
 
     def _give_up_stale(self, now: datetime) -> None:
         with self._services.database.writing() as connection:
+            watermark.refuse_older(self._services, connection)
             outbox.release_stale(connection, now, lambda owner: process_is_gone(owner.partition("#")[0]))
             self._resend(connection, now)
         reach("send.stale_released")
@@ -113,6 +115,7 @@ class Letters:
             self._close_answered(connection, now)
             limit = _tokens(connection, ways, limit, now) if limit else 0
             claims = self._claims(connection, destinations, limit, now) if limit else []
+        watermark.keep(self._services)
         reach("send.claimed")
         if self._left is not None:
             self._left -= len(claims)
@@ -225,6 +228,7 @@ class Letters:
     def release(self) -> None:
         with self._services.database.writing() as connection:
             outbox.release(connection, self._owner, self._services.now())
+        watermark.keep(self._services)
         reach("send.released")
 
     def renew(self) -> None:

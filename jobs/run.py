@@ -167,6 +167,7 @@ def run_edition(
     and TemplateError before anything is composed.
     """
     from digest.slots import week_of
+    from jobs import watermark
     from jobs.edition import open_edition
     from jobs.services import process_name
     from store import editions
@@ -174,6 +175,8 @@ def run_edition(
 
     _ = services.secret_key  # raises where it is missing, before anything is composed
     _check_templates(services, network)
+    with services.database.reading() as connection:
+        watermark.refuse_older(services, connection)
     slot = slot or week_of(at, network.time_zone)
     open_edition(services, network, slot, at, only)
     reach("run.opened")

@@ -111,6 +111,10 @@ class SendingSettings(Section):
         900,
         description="How long a claim holds when its process is not heard of; longer than smtp.final_dot_timeout_s.",
     )
+    mark_file: str = Field(
+        "",
+        description="Where it is kept how much was sent, to know an old copy of the database; empty: beside an SQLite file.",
+    )
     first_retry_s: Seconds = Field(
         1800,
         description="Wait after the first temporary failure; it doubles each time (RFC 5321 4.5.4.1 asks 30 minutes).",

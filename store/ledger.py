@@ -6,7 +6,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, true
 
+from store import tables
 from store.outbox import DELIVERY, EDITION, MEMBER, OUTBOX
+
+NETWORK = tables.Network.__table__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +128,9 @@ def in_doubt(connection: Connection) -> dict[str, int]:
     """The Message-IDs of all that is uncertain, with their keys."""
     query = select(OUTBOX.c.message_id, OUTBOX.c.id).where(OUTBOX.c.state == "uncertain")
     return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def attempts_so_far(connection: Connection) -> tuple[str, int]:
+    """Whose ledger this is, by the public id of its first network, and the number of the newest attempt: 0 without any."""
+    whose = connection.execute(select(NETWORK.c.public_id).order_by(NETWORK.c.id).limit(1)).scalar_one_or_none()
+    return whose or "", connection.execute(select(func.max(DELIVERY.c.id))).scalar_one() or 0

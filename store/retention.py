@@ -33,7 +33,9 @@ def purge(connection: Connection, before: datetime, *, dry_run: bool = False) ->
     return {
         "models": act(connection, MODEL, MODEL.c.edition_id.in_(old)),
         "left out": act(connection, LEFT_OUT, LEFT_OUT.c.digest_id.in_(digests)),
-        "attempts": act(connection, DELIVERY, DELIVERY.c.outbox_id.in_(messages)),
+        "attempts": act(
+            connection, DELIVERY, and_(DELIVERY.c.outbox_id.in_(messages), DELIVERY.c.id < _newest_attempt())
+        ),
     }
 
 
@@ -42,6 +44,11 @@ def _has_unsettled() -> Any:
     waiting = exists().where(and_(OUTBOX.c.edition_id == EDITION.c.id, OUTBOX.c.state.in_(UNSETTLED)))
     planned = exists().where(and_(DIGEST.c.edition_id == EDITION.c.id, DIGEST.c.state == "planned"))
     return waiting | planned
+
+
+def _newest_attempt() -> Any:
+    """It stays: by its number an old copy of the database is known (`jobs.watermark`)."""
+    return select(func.max(DELIVERY.c.id)).scalar_subquery()
 
 
 def _delete(connection: Connection, table: Any, which: Any) -> int:

@@ -20,7 +20,7 @@ FAILURES = {
     3: "two schedulers, two workers, two hosts on one database",
     4: "a lease expires while a worker is only slow",
     5: "the clock jumps; daylight saving, leap day, week 53",
-    6: "the server was off for three weeks",
+    6: "the server was off for three weeks; an old copy of the database is put back",
     7: "database locked",
     8: "disk full, read-only",
     9: "refusals for one recipient, greylisting",

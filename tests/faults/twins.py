@@ -99,6 +99,10 @@ def _each_missed_week_is_made_up_for(replace: Replace) -> None:
         replace(module, "slot_due", due)
 
 
+def _no_mark_outside(replace: Replace) -> None:
+    replace("jobs.watermark", "refuse_older", lambda *_: None)
+
+
 def _no_wait_for_locks(replace: Replace) -> None:
     from store.database import Database
 
@@ -286,6 +290,12 @@ TWINS: Sequence[Twin] = (
         "what was missed is made up for once",
         "tests/jobs/test_schedule.py::test_f6_after_three_weeks_off_a_network_runs_one_edition_and_a_member_gets_one_digest",
         _each_missed_week_is_made_up_for,
+    ),
+    Twin(
+        6,
+        "what was sent is known outside the database",
+        "tests/jobs/test_watermark.py::test_f06_on_either_database_the_file_that_the_settings_name_is_asked[sqlite]",
+        _no_mark_outside,
     ),
     Twin(
         7,
