@@ -54,6 +54,9 @@ def ablation(
         stage.learning = learning
         yield _measured(name, stage, split, ks)
     stage.learning = LearningSettings()
+    stage.learns = False
+    yield _measured("profiles that learn on", stage, split, ks)
+    stage.learns = True
     stage.calibrated = "network"
     yield _measured("calibration for each member", stage, split, ks)
     stage.calibrated = "not"

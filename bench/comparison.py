@@ -24,6 +24,8 @@ Floats = npt.NDArray[np.float64]
 LIKES = (0, 3, 10, 30)
 RESAMPLES = 2000
 OURS = "Germane"
+UNLEARNT = f"{OURS}, unlearnt"
+"""The same where profiles learn nothing from the calibration rounds, as the others do not: only the match does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ def compared(corpus: Corpus, ks: Sequence[int] = LIKES) -> Iterator[Line]:
     """Every matcher with every number of likes on one corpus."""
     stage = Stage(corpus)
     for k in ks:
-        yield _line(corpus, k, OURS, stage.tally(k, "test")[0])
+        for name, learns in ((OURS, True), (UNLEARNT, False)):
+            stage.learns = learns
+            yield _line(corpus, k, name, stage.tally(k, "test")[0])
         calibration, test = (corpus.items_of(rounds) for rounds in (corpus.calibration_rounds, corpus.test_rounds))
         setting = Setting(corpus, k, [*calibration, *test])
         for name, score in BASELINES.items():

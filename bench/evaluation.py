@@ -1,13 +1,14 @@
 """Matching and selection measured on a labelled corpus, by the production functions, all members at once.
 
-The space is fitted once, on the archive before the first calibration round, as a network would that refits rarely: later rounds
-are never looked at before they are due. On the test rounds the match is calibrated on the calibration rounds, for the network
-and for each member; on those themselves (`dev`) it is the shipped prior. Measures are those of TREC's
+Rankings are of the archive before the first calibration round and k likes of each member. What is sent on the test rounds was
+also learnt from the calibration rounds, gone through in their order (see `network.learnt`): later rounds are never looked at
+before they are due. On the calibration rounds themselves (`dev`) the match is the shipped prior. Measures are those of TREC's
 filtering and real-time summarisation tracks.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -16,16 +17,11 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from bench.corpora import Corpus, Record, read_corpus
-from bench.relevance import item_of
-from digest.calibration import DEFAULT, Background, Calibration, Effects, Judged, calibrate, default_threshold, pooled
-from digest.fitting import fit
-from digest.learning import Feedback, effective_profiles
+from bench.network import Learnt, Network, Week, learnt, unlearnt
+from digest.calibration import DEFAULT, default_threshold, pooled
 from digest.learning import Settings as LearningSettings
-from digest.matching import TfidfMatcher
 from digest.selection import select
-from digest.vectors import Rows, VectorSpace
 from digest.vectors import Settings as SpaceSettings
-from profiles.member import Profile
 
 Split = Literal["dev", "test"]
 Floats = npt.NDArray[np.float64]
@@ -47,6 +43,8 @@ class Measures:
     average_precision: float
     utility: float
     """T11SU: 0.333 for sending nothing, 1 for an oracle."""
+    utility_unlearnt: float
+    """The same where profiles learn nothing from the calibration rounds, and only the match does."""
     f05: float
     ndcg_or_silence: float
     silent_ok: float
@@ -87,35 +85,31 @@ def evaluate(
 
 
 class Stage:
-    """A corpus with its fitted space: what the weekly job holds for a network."""
+    """A corpus as a network: fitted to its archive, and once more when the calibration rounds have been posted."""
 
     def __init__(self, corpus: Corpus, settings: SpaceSettings | None = None) -> None:
-        self.corpus = corpus
-        archive = corpus.archive
+        self.corpus, self.settings = corpus, settings
+        self.network = Network.fitted(corpus.archive, settings)
         self.learning = LearningSettings()
+        self.learns = True
+        """Whether profiles learn from the calibration rounds."""
         self.calibrated: Literal["not", "network", "members"] = "members"
-        self.space: VectorSpace = fit([item_of(record) for record in archive], [], settings)
-        self.past = self._rows(archive)
-        self.position = {record["id"]: number for number, record in enumerate(archive)}
-        self.matcher = TfidfMatcher(self.space.n_terms, most=0)
-        self.interests = self.space.interests([Profile(stated=m["interest"]) for m in corpus.member_records])
-
-    def _rows(self, records: Sequence[Record]) -> Rows:
-        return self.space.item_vectors([item_of(record) for record in records])
 
     def measure(self, k: int, split: Split) -> tuple[Measures, list[str]]:
         """Measures with k likes, and the run's lines."""
         tally, error, run = self.tally(k, split)
-        return tally.measures(k, error), run
+        self.learns = False
+        unlearnt_utility = float(self.tally(k, split)[0].utility_of_members().mean())
+        self.learns = True
+        return tally.measures(k, error, unlearnt_utility), run
 
     def tally(self, k: int, split: Split) -> tuple["Tally", float, list[str]]:
-        """All rounds of the split with k likes, the calibration error, and the run's lines."""
-        corpus = self.corpus
-        profiles, background = self._profiles(k)
-        calibration, effects = self._calibration(profiles, background, split)
+        """All rounds of the split with k likes, the calibration error, and the run's lines: ranked by the k likes alone,
+        filtered by what the calibration rounds taught as well."""
+        corpus, network, members = self.corpus, self._now(self.network), self.corpus.members(k)
         items = corpus.items_of(corpus.test_rounds if split == "test" else corpus.calibration_rounds)
-        scores, grades = self._scores(profiles, items), self._grades(items)
-        match = calibration.match(sp.csr_matrix(scores), background, effects).toarray()
+        scores, grades = network.scores(network.profiles(members), network.rows(items)), self._grades(items)
+        match = self.learnt(k, split).match(items).toarray()
         rounds = columns_of(items)
         tally = Tally(corpus.cap, corpus.utility)
         for columns in rounds:
@@ -123,41 +117,34 @@ class Stage:
         error = calibration_error(match.ravel() / 100.0, grades.ravel() > 0)
         return tally, error, list(self._run(k, scores, items, rounds))
 
-    def _calibration(self, profiles: Rows, background: Background, split: Split) -> tuple[Calibration, Effects | None]:
+    def learnt(self, k: int, split: Split = "test") -> Learnt:
+        """What the network knows when the test rounds begin; on the calibration rounds themselves, nothing but the k likes."""
+        network, members = self._now(self.network), self.corpus.members(k)
+        if split == "test" and self.learns:
+            found = learnt(network, self._now(self._later), members, self.weeks)
+        else:
+            found = unlearnt(network, members, self.weeks)
         if split == "dev" or self.calibrated == "not":
-            return DEFAULT, None
-        judged = self._judged(profiles, background)
-        if self.calibrated == "network":
-            return pooled(judged), None
-        calibration = calibrate(judged)
-        return calibration, calibration.effects(judged)
+            return replace(found, calibration=DEFAULT, effects=None)
+        return found if self.calibrated == "members" else replace(found, calibration=pooled(found.judged), effects=None)
 
-    def judged(self, k: int) -> Judged:
-        """The calibration rounds' judged pairs, with k likes."""
-        return self._judged(*self._profiles(k))
-
-    def _profiles(self, k: int) -> tuple[Rows, Background]:
-        feedback = Feedback(self._weights("liked", k), self._weights("disliked", k))
-        profiles = effective_profiles(self.space, self.interests, self.past, feedback, self.learning)
-        return profiles, Background.of(self.matcher, profiles, self.past)
-
-    def _judged(self, profiles: Rows, background: Background) -> Judged:
+    @cached_property
+    def weeks(self) -> list[Week]:
+        """The calibration rounds and what became of their items."""
         items = self.corpus.items_of(self.corpus.calibration_rounds)
-        scores, grades = sp.csr_matrix(self._scores(profiles, items)), self._grades(items)
-        row = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
-        return Judged.of(scores, grades[row, scores.indices] > 0, background)
+        of_rounds = [[items[place] for place in columns] for columns in columns_of(items)]
+        return [Week(of_round, self._grades(of_round)) for of_round in of_rounds]
 
-    def _scores(self, profiles: Rows, items: Sequence[Record]) -> Floats:
-        return np.vstack(list(self.matcher.blocks(profiles, self._rows(items))))
+    @cached_property
+    def _later(self) -> Network:
+        posted = [*self.network.posted, *(item for week in self.weeks for item in week.items)]
+        return Network.fitted(posted, self.settings)
+
+    def _now(self, network: Network) -> Network:
+        return replace(network, learning=self.learning)
 
     def _grades(self, items: Sequence[Record]) -> Floats:
         return np.stack([self.corpus.grades(m["id"], items) for m in self.corpus.member_records])
-
-    def _weights(self, kind: str, k: int) -> Rows:
-        chosen = [[self.position[item] for item in m[kind][-k:]] if k else [] for m in self.corpus.member_records]
-        row = np.repeat(np.arange(len(chosen)), [len(columns) for columns in chosen])
-        column = np.array([column for columns in chosen for column in columns], dtype=np.int64)
-        return sp.csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=(len(chosen), len(self.position)))
 
     def _run(self, k: int, scores: Floats, items: list[Record], rounds: list[npt.NDArray[np.int64]]) -> Iterator[str]:
         for member, row in zip(self.corpus.member_records, scores, strict=True):
@@ -201,7 +188,7 @@ class Tally:
         worth = (self.utility * good - other)[some] / (self.utility * possible[some])
         return np.asarray((np.maximum(worth, LEAST_UTILITY) - LEAST_UTILITY) / (1 - LEAST_UTILITY))
 
-    def measures(self, k: int, calibration_error: float) -> Measures:
+    def measures(self, k: int, calibration_error: float, utility_unlearnt: float) -> Measures:
         """Means over rounds, then over members."""
         precision, ndcg, recall, average = self.ranking_of_members().mean(axis=0)
         every = np.stack(self.filtering)
@@ -216,6 +203,7 @@ class Tally:
             recall=float(recall),
             average_precision=float(average),
             utility=float(self.utility_of_members().mean()),
+            utility_unlearnt=utility_unlearnt,
             f05=float((1.25 * good / np.maximum(0.25 * possible + good + other, 1e-9))[some].mean()),
             ndcg_or_silence=float(every[:, :, 3].mean(axis=0).mean()),
             silent_ok=float((every[:, :, :2].sum(axis=2) == 0)[silent].mean()) if silent.any() else 1.0,

@@ -19,7 +19,8 @@ def main(folders: list[str]) -> None:
     parts: list[Judged] = []
     for folder in folders:
         stage = Stage(read_corpus(Path(folder)))
-        judged = Judged.joined([stage.judged(k) for k in LIKES]).telling()
+        stage.learns = False
+        judged = Judged.joined([stage.learnt(k).judged for k in LIKES]).telling()
         parts.append(replace(judged, weight=np.full(len(judged.member), 100_000 / len(judged.member))))
     first, *others = pooled(Judged.joined(parts), DEFAULT).weights
     sys.stdout.write(f"weights=({first:.4f} - CAUTION, {', '.join(f'{w:.4f}' for w in others)}), CAUTION = {CAUTION}\n")

@@ -27,7 +27,7 @@ class Settings:
     """Of all past items, so that in a small network nothing is expanded with what merely happens to be nearest."""
     expansion_decay: float = 0.3
     """The share falls as 1 / (1 + decay * likes)."""
-    like_weight: float = 0.3
+    like_weight: float = 0.25
     like_growth: float = 0.8
     """n likes together weigh like_weight * n ** like_growth against the stated interest's 1."""
     dislike_weight: float = 0.5

@@ -39,7 +39,9 @@ def _likes(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[in
 def evaluate(folder: Path, split: str, ks: tuple[int, ...], run_file: Path | None, ablate: bool, as_json: bool) -> None:
     """Measure matching and selection on the labelled corpus in FOLDER.
 
-    `dev` is for tuning: it measures on the calibration rounds. `test` calibrates on those and measures on the test rounds.
+    `dev` is for tuning: it measures on the calibration rounds. `test` takes those as feedback and measures on the test rounds:
+    the match is learnt from them and profiles learn from them, in what is sent; rankings know the likes of --k alone. The column
+    `unlearnt` is SU where profiles learn nothing from them.
 
     \b
     Example:
@@ -92,6 +94,7 @@ COLUMNS = {
     "recall": "recall@8",
     "average_precision": "MAP",
     "utility": "SU",
+    "utility_unlearnt": "unlearnt",
     "f05": "F0.5",
     "ndcg_or_silence": "nDCG8-1",
     "silent_ok": "silent",

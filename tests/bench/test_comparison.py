@@ -25,7 +25,7 @@ def test_every_matcher_is_compared_on_every_corpus_of_a_folder(tmp_path: Path) -
     for name in ("one", "two"):
         write_corpus(tmp_path / name)
     lines = list(comparison.lines(str(tmp_path), ks=(0,)))
-    assert [line.matcher for line in lines] == [comparison.OURS, *BASELINES] * 2
+    assert [line.matcher for line in lines] == [comparison.OURS, comparison.UNLEARNT, *BASELINES] * 2
     assert all(line.ndcg[1] <= line.ndcg[0] <= line.ndcg[2] for line in lines)
 
 

@@ -1,0 +1,153 @@
+"""A labelled corpus's members as a network that `germane run` keeps: fitted to what was posted, learning from what was said.
+
+Nothing is decided here: vectors, profiles, scores and the match are those of the production functions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from bench.corpora import Record
+from digest.calibration import Background, Calibration, Effects, Judged, calibrate
+from digest.fitting import fit
+from digest.items import Item
+from digest.learning import Feedback, effective_profiles
+from digest.learning import Settings as LearningSettings
+from digest.matching import TfidfMatcher
+from digest.vectors import Rows, VectorSpace
+from digest.vectors import Settings as SpaceSettings
+from profiles.member import Profile
+
+Floats = npt.NDArray[np.float64]
+
+
+def item_of(record: Record) -> Item:
+    """A corpus's item as the product has it."""
+    return Item(title=record["title"], body=record["text"], topics=tuple(record.get("tags") or ()))
+
+
+@dataclass(frozen=True)
+class Network:
+    """What was posted so far, oldest first, and the space that it is seen in. Members are records with what they `liked`."""
+
+    posted: Sequence[Record]
+    space: VectorSpace
+    past: Rows
+    learning: LearningSettings
+
+    @classmethod
+    def fitted(
+        cls, posted: Sequence[Record], space: SpaceSettings | None = None, learning: LearningSettings | None = None
+    ) -> "Network":
+        """With a space fitted to all that was posted."""
+        items = [item_of(record) for record in posted]
+        found = fit(items, [], space)
+        return cls(posted, found, found.item_vectors(items), learning or LearningSettings())
+
+    def joined_by(self, posted: Sequence[Record]) -> "Network":
+        """With more that was posted, in the same space."""
+        past = sp.vstack([self.past, self.rows(posted)], format="csr")
+        return replace(self, posted=[*self.posted, *posted], past=past)
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """Of each item that was posted."""
+        return {record["id"]: number for number, record in enumerate(self.posted)}
+
+    def rows(self, records: Sequence[Record]) -> Rows:
+        """Items as rows of the space."""
+        return self.space.item_vectors([item_of(record) for record in records])
+
+    def profiles(self, members: Sequence[Record]) -> Rows:
+        """What members want by what they stated, liked and disliked."""
+        interests = self.space.interests([Profile(stated=member["interest"]) for member in members])
+        feedback = Feedback(self._said(members, "liked"), self._said(members, "disliked"))
+        return effective_profiles(self.space, interests, self.past, feedback, self.learning)
+
+    def background(self, profiles: Rows) -> Background:
+        """What is usual for members of these profiles."""
+        return Background.of(self._matcher, profiles, self.past)
+
+    def scores(self, profiles: Rows, rows: Rows) -> Floats:
+        """Of all profiles with all rows of items, those below 0 included."""
+        return np.vstack(list(self._matcher.blocks(profiles, rows)))
+
+    @property
+    def _matcher(self) -> TfidfMatcher:
+        return TfidfMatcher(self.space.n_terms, most=0)
+
+    def _said(self, members: Sequence[Record], kind: str) -> Rows:
+        columns = [[self.place[record["id"]] for record in member[kind]] for member in members]
+        row = np.repeat(np.arange(len(columns)), [len(of_member) for of_member in columns])
+        column = np.array([place for of_member in columns for place in of_member], dtype=np.int64)
+        return sp.csr_matrix((np.ones(len(row), np.float32), (row, column)), shape=(len(members), len(self.posted)))
+
+
+@dataclass(frozen=True)
+class Week:
+    """The items of one round and what became of them: grades of shape (n_members, n_items), above 0 for *more like this*."""
+
+    items: Sequence[Record]
+    grades: Floats
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a network knows of its members after some weeks. `judged` are their pairs, by the scores of the week they were in."""
+
+    network: Network
+    profiles: Rows
+    judged: Judged
+    calibration: Calibration
+    effects: Effects | None
+
+    def match(self, records: Sequence[Record]) -> Rows:
+        """Matches of all members with these items."""
+        scores = sp.csr_matrix(self.network.scores(self.profiles, self.network.rows(records)))
+        return self.calibration.match(scores, self.judged.background, self.effects)
+
+
+def learnt(network: Network, later: Network, members: Sequence[Record], weeks: Sequence[Week]) -> Learnt:
+    """What is known after weeks from which profiles learn as well as the match. `later` is the network when all of that has been
+    posted, fitted anew: it is what goes on."""
+    scores, members = gone_through(network, members, weeks)
+    return _calibrated(later, members, scores, weeks)
+
+
+def gone_through(network: Network, members: Sequence[Record], weeks: Sequence[Week]) -> tuple[Floats, Sequence[Record]]:
+    """Scores of shape (n_members, n_items of all weeks), each by what was known before its week, and the members who liked what
+    was good in all of them.
+
+    What was not good teaches no profile: nobody said *not for me* of it.
+    """
+    scores = []
+    for week in weeks:
+        scores.append(network.scores(network.profiles(members), network.rows(week.items)))
+        members = [told(member, week.items, grades) for member, grades in zip(members, week.grades, strict=True)]
+        network = network.joined_by(week.items)
+    return np.hstack(scores), members
+
+
+def unlearnt(network: Network, members: Sequence[Record], weeks: Sequence[Week]) -> Learnt:
+    """The same where feedback calibrates the match, and profiles stay what they were before the weeks."""
+    profiles = network.profiles(members)
+    scores = [network.scores(profiles, network.rows(week.items)) for week in weeks]
+    return _calibrated(network, members, np.hstack(scores), weeks)
+
+
+def told(member: Record, items: Sequence[Record], grades: Floats) -> Record:
+    """The member who also said *more like this* of what was good."""
+    return {**member, "liked": [*member["liked"], *(items[place] for place in np.flatnonzero(grades > 0).tolist())]}
+
+
+def _calibrated(network: Network, members: Sequence[Record], scores: Floats, weeks: Sequence[Week]) -> Learnt:
+    profiles, found = network.profiles(members), sp.csr_matrix(scores)
+    row = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
+    good = np.hstack([week.grades for week in weeks]) > 0
+    judged = Judged.of(found, good[row, found.indices], network.background(profiles))
+    calibration = calibrate(judged)
+    return Learnt(network, profiles, judged, calibration, calibration.effects(judged))
