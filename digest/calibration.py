@@ -33,7 +33,7 @@ CENTRE = 0.08
 LEAST_TOLD = 0.5
 """Deviations above the mean from which a judged score teaches anything: what lies lower is never sent."""
 NEWTON_STEPS = 20
-MEMBER_SPREAD = (1.0, 4.0)
+MEMBER_SPREAD = (1.0, 6.0)
 """Standard deviations of members' intercept and slope within a network, chosen on the development corpora (docs/decisions)."""
 NETWORK_SPREAD = (1.5, 12.0, 1.5)
 """Those of networks' weights."""

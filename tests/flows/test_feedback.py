@@ -128,7 +128,7 @@ def test_more_like_this_brings_more_of_it(town: Town) -> None:
     liked, passed_over = f"palliative-{town.now:%m%d}", f"nursing-{town.now:%m%d}"
     assert town.match("ann@example.org", liked) > before > 0
     assert town.match("ann@example.org", liked) > town.match("ben@example.org", liked) > 0
-    assert town.match("ann@example.org", liked) > town.match("ann@example.org", passed_over) + 5
+    assert town.match("ann@example.org", liked) > town.match("ann@example.org", passed_over) + 3
     assert town.match("ben@example.org", liked) < town.match("ben@example.org", passed_over)
     assert town.threshold("ann@example.org") == town.threshold("ben@example.org") - 2 * 0.5 ** (7 / 90)
     assert town.learned("ann@example.org")["palliative care"] > 0
