@@ -7,7 +7,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from digest.matching import TfidfMatcher
-from digest.vectors import Interests, Rows, VectorSpace
+from digest.vectors import Floats, Interests, Rows, VectorSpace, unit_length
 
 STRONG_TERM = 0.08
 """Weight in a past item's unit row from which a term takes part in expansion."""
@@ -32,6 +32,8 @@ class Settings:
     """n likes together weigh like_weight * n ** like_growth against the stated interest's 1."""
     dislike_weight: float = 0.5
     """Of dislikes against likes; n dislikes without any like weigh as n likes would."""
+    dislike_doubt: float = 1.0
+    """Dislikes at which they have half of that weight: one alone may be about anything in its item."""
     stated_floor: float = 0.05
     """A stated or chosen term keeps at least this share of its weight, whatever is learned."""
     broad: float = 0.08
@@ -65,26 +67,43 @@ def effective_profiles(
     """
     settings = settings or Settings()
     likes = _totals(feedback.liked) if feedback else np.zeros(interests.n_profiles, dtype=np.float32)
-    blocks = space.blocks
     share = settings.expansion * interests.coverage / (1.0 + settings.expansion_decay * likes[interests.owner])
     most = min(settings.expansion_items, int(past.shape[0] * settings.expansion_share))
     nearest = nearest_items(space, interests.rows, past, most)
-    found = _totals(nearest) > 0
+    share = np.where(_totals(nearest) > 0, share, 0.0).astype(np.float32)
+    nearest, near = _narrowed(nearest, past)
     learned = learned_rows(space, past, feedback, settings, forgotten) if feedback else None
-    rows: list[Rows] = []
-    for block in blocks:
-        stated = _unit(interests.rows[:, block])
-        expanded = _unit(_expansion(space, nearest, past, block))
-        base = _unit(interests.sum(_unit(_scaled(stated, 1 - share * found) + _scaled(expanded, share))))
-        if learned is not None:
-            base = base + learned[:, block]
-        if not block.start:
-            base = _pruned(base)
-            if learned is not None:
-                base = _with_floor(base, _unit(interests.sum(stated)), settings.stated_floor)
-        rows.append(_unit(base))
-    weighted = _weighted(space, rows, settings)
+    terms = _terms(space, interests, share, nearest, near, learned, settings)
+    latent = [_seen(interests, share, nearest, near[:, b], learned, b) for b in space.blocks[1:]]
+    weighted = _weighted(space, terms, latent, settings)
     return _scaled(weighted, _coverage(interests, likes, settings)) if settings.coverage else weighted
+
+
+def _terms(
+    space: VectorSpace,
+    interests: Interests,
+    share: Floats,
+    nearest: Rows,
+    near: Rows,
+    learned: Rows | None,
+    settings: Settings,
+) -> Rows:
+    """The lexical block of profiles, of unit length."""
+    stated = _unit(space.lexical(interests.rows))
+    expanded = _unit(_expansion(space, nearest, near))
+    rows = _unit(interests.sum(_unit(_scaled(stated, 1 - share) + _scaled(expanded, share))))
+    if learned is None:
+        return _unit(_pruned(rows))
+    rows = _pruned(rows + space.lexical(learned))
+    return _unit(_with_floor(rows, _unit(interests.sum(stated)), settings.stated_floor))
+
+
+def _seen(interests: Interests, share: Floats, nearest: Rows, near: Rows, learned: Rows | None, block: slice) -> Floats:
+    """A latent block of profiles, of unit length: shape (n_profiles, n_dimensions). `near` are past items in that block."""
+    stated = unit_length(interests.rows[:, block].toarray())
+    expanded = unit_length(np.asarray(nearest @ near.toarray()))
+    rows = unit_length(interests.sum(unit_length(stated * (1 - share)[:, None] + expanded * share[:, None])))
+    return rows if learned is None else unit_length(rows + learned[:, block].toarray())
 
 
 def _coverage(interests: Interests, likes: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
@@ -92,17 +111,15 @@ def _coverage(interests: Interests, likes: npt.NDArray[np.float32], settings: Se
     count = np.bincount(interests.owner, minlength=interests.n_profiles)
     total = np.bincount(interests.owner, weights=interests.coverage, minlength=interests.n_profiles)
     stated = np.where(count > 0, total / np.maximum(count, 1), 1.0)
-    learned = settings.like_weight * likes**settings.like_growth
+    learned = _weight(likes, settings)
     return np.asarray((stated + learned) / (1.0 + learned), dtype=np.float32)
 
 
-def _expansion(space: VectorSpace, nearest: Rows, past: Rows, block: slice) -> Rows:
-    """One block of the past items' weighted sums. Of their terms only the strong ones count: the rest costs and says little.
+def _expansion(space: VectorSpace, nearest: Rows, past: Rows) -> Rows:
+    """The past items' weighted sums of terms. Of their terms only the strong ones count: the rest costs and says little.
 
     Their topics count like a word: nobody chose them here.
     """
-    if block.start:
-        return _mixed(nearest, past, block)
     strong = space.lexical(past).copy()
     strong.data[strong.indices >= space.first_topic] /= max(1.0, space.settings.topic_weight)
     strong = _unit(strong)
@@ -114,8 +131,7 @@ def _expansion(space: VectorSpace, nearest: Rows, past: Rows, block: slice) -> R
 
 def _pruned(rows: Rows) -> Rows:
     """Rows without what is next to nothing beside their length."""
-    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    rows.data[np.abs(rows.data) < LEAST_TERM * _lengths(rows)[row]] = 0.0
+    rows.data[np.abs(rows.data) < np.repeat(LEAST_TERM * _lengths(rows), np.diff(rows.indptr))] = 0.0
     rows.eliminate_zeros()
     return rows
 
@@ -130,12 +146,24 @@ def learned_rows(
     """What feedback adds to interests of unit length, below 0 where less is wanted: shape (n_profiles, n_columns)."""
     settings = settings or Settings()
     likes, dislikes = _totals(feedback.liked), _totals(feedback.disliked)
-    weight = settings.like_weight * np.where(likes > 0, likes, dislikes) ** settings.like_growth
-    shares = _scaled(_mean(feedback.liked), weight)
-    shares = sp.csr_matrix(shares - _scaled(_mean(feedback.disliked), weight * settings.dislike_weight))
-    blocks = [shares @ space.lexical(past), *(_mixed(shares, past, block) for block in space.blocks[1:])]
+    weight = _weight(np.where(likes > 0, likes, dislikes), settings)
+    against = settings.dislike_weight * weight * dislikes / (dislikes + settings.dislike_doubt)
+    shares = sp.csr_matrix(_scaled(_mean(feedback.liked), weight) - _scaled(_mean(feedback.disliked), against))
+    shares, spoken_of = _narrowed(shares, past)
+    blocks = [shares @ space.lexical(spoken_of), *(_mixed(shares, spoken_of, block) for block in space.blocks[1:])]
     rows: Rows = sp.hstack(blocks, format="csr", dtype=np.float32)
     return rows if forgotten is None else _without(space, rows, forgotten)
+
+
+def _weight(words: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
+    """What so many words of one kind weigh together, against the stated interest's 1."""
+    return np.asarray(settings.like_weight * words**settings.like_growth, dtype=np.float32)
+
+
+def _narrowed(shares: Rows, past: Rows) -> tuple[Rows, Rows]:
+    """Shares of the past items that have any, and the rows of these items alone."""
+    used, column = np.unique(shares.indices, return_inverse=True)
+    return sp.csr_matrix((shares.data, column, shares.indptr), shape=(shares.shape[0], len(used))), past[used]
 
 
 def _mixed(shares: Rows, past: Rows, block: slice) -> Rows:
@@ -179,16 +207,15 @@ def _lengths(rows: Rows) -> npt.NDArray[np.float32]:
     return np.sqrt(np.asarray(squares.sum(axis=1), dtype=np.float32)).ravel()
 
 
-def _weighted(space: VectorSpace, blocks: list[Rows], settings: Settings) -> Rows:
+def _weighted(space: VectorSpace, terms: Rows, latent: list[Floats], settings: Settings) -> Rows:
     """The blocks side by side in their weights, which are made to sum to 1 so that no score is above 1."""
-    lexical, broad, full = blocks
+    broad, full = latent
     if not full.shape[1]:
-        return lexical
-    full = sp.csr_matrix(space.whitened(full.toarray()))
+        return terms
     weights = np.array([1.0, settings.broad, settings.full], dtype=np.float32)
     weights /= weights.sum()
-    blocks = [block * weight for block, weight in zip((lexical, broad, full), weights, strict=True)]
-    rows: Rows = sp.hstack(blocks, format="csr", dtype=np.float32)
+    dense = np.hstack([broad * weights[1], space.whitened(full) * weights[2]])
+    rows: Rows = sp.hstack([terms * weights[0], sp.csr_matrix(dense)], format="csr", dtype=np.float32)
     return rows
 
 
@@ -216,6 +243,5 @@ def _scaled(rows: Rows, by: npt.ArrayLike) -> Rows:
 
 
 def _unit(rows: Rows) -> Rows:
-    from sklearn.preprocessing import normalize
-
-    return normalize(rows) if all(rows.shape) else rows
+    lengths = _lengths(rows)
+    return _scaled(rows, 1.0 / np.where(lengths > 0, lengths, 1.0))

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from profiles.member import Profile
 Rows = sp.csr_matrix
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Kind = TypeVar("Kind", Rows, Floats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,11 @@ class Interests:
     coverage: Floats
     """Of each interest the share of its length in words that some item has, 0 to 1: what nobody writes about matches nothing."""
 
-    def sum(self, rows: Rows) -> Rows:
-        """Rows of the interests added up for each profile: shape (n_profiles, ...)."""
+    def sum(self, rows: Kind) -> Kind:
+        """Rows of the interests, sparse or dense, added up for each profile: shape (n_profiles, ...)."""
         ones = np.ones(len(self.owner), dtype=np.float32)
         shape = (self.n_profiles, len(self.owner))
-        summed: Rows = sp.csr_matrix((ones, (self.owner, np.arange(len(self.owner)))), shape=shape) @ rows
+        summed: Kind = sp.csr_matrix((ones, (self.owner, np.arange(len(self.owner)))), shape=shape) @ rows
         return summed
 
 
