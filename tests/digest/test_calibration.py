@@ -217,5 +217,5 @@ def test_who_likes_what_they_get_does_not_come_to_like_what_hardly_fits() -> Non
     liked = Judged(np.zeros(12, np.int64), np.full(12, 0.15), np.ones(12), np.ones(12), a_background())
     network = Calibration((-4.0, 6.0, 0.7))  # as is learnt where most of what is sent is good
     alone, anchored = network.effects(liked), network.effects(liked.anchored(DEFAULT))
-    assert match([0.05], network, anchored)[0] < 15 < match([0.05], network, alone)[0]
+    assert match([0.05], network, anchored)[0] < 25 < match([0.05], network, alone)[0]
     assert match([0.15], network, anchored)[0] > 33 > match([0.15], network)[0]

@@ -76,3 +76,11 @@ def test_a_profile_without_anything_scores_nothing() -> None:
 
 def test_scores_never_pass_one() -> None:
     assert learn([0, 1, 2, 3], [5], stated="Pulmonary rehabilitation by video").max() <= 1.0 + 1e-5
+
+
+def test_a_single_word_against_does_not_weigh_as_much_as_many_would() -> None:
+    likes = list(range(4, 24))
+    one = learn(likes, [1])[1]
+    assert learn(likes, [])[1] > one
+    sure = Settings(dislike_doubt=0.0)
+    assert learn(likes, [1], settings=sure)[1] < one
