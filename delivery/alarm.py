@@ -32,7 +32,12 @@ class Alarm:
 
     def _rings(self, route: str, destination: str, about: str, share: float) -> str:
         refused, tried = self._refused[route, destination, about], self._tried[route, destination]
-        if refused < self._least or refused <= share * tried:
+        if not is_too_many(refused, tried, self._least, share):
             return ""
         what = f"for reasons of {about}" if about else f"by {destination}"
         return f"{refused} of {tried} messages were refused {what}"
+
+
+def is_too_many(refused: int, tried: int, least: int, share: float) -> bool:
+    """`least` refusals, and more than a `share` of what was tried."""
+    return refused >= least and refused > share * tried

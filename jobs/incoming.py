@@ -104,7 +104,8 @@ def _failed(services: "Services", mail: "Mail", why: str) -> str:
 
 
 def follow_up(services: "Services") -> Counter[str]:
-    """Count what the mail server refused, probe who is held, open again whose probe passed."""
+    """Count what the mail server refused, pause what too much came back of, probe who is held, open again whose probe passed."""
+    from jobs import returned
     from jobs.probes import send_probes
     from store import bounces
 
@@ -113,8 +114,11 @@ def follow_up(services: "Services") -> Counter[str]:
         refused = bounces.take_refusals(connection, services.secret_key, rule, now)
     with services.database.writing() as connection:
         due = bounces.take_due(connection, services.secret_key, rule, now)
+    paused = len(returned.ring(services))
     probes = send_probes(services)
-    return Counter({"refusals counted": refused, "held addresses looked at": due, "probes sent": probes})
+    return Counter(
+        {"paused": paused, "refusals counted": refused, "held addresses looked at": due, "probes sent": probes}
+    )
 
 
 def from_path(services: "Services", path: Path) -> Taken:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, and_, exists, insert, not_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -73,6 +73,14 @@ class Event:
     undone_by: str
 
 
+class AboutUs(NamedTuple):
+    """A message that came back because of policy, content or authentication: its event, the route it went over, its member."""
+
+    event: int
+    route: str
+    address_key: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """A member whom a report is about, with the key and hash of the address."""
@@ -129,6 +137,25 @@ def take_due(connection: Connection, secret: bytes, rule: Rule, now: datetime, l
     for row in rows:
         _wait_is_over(connection, dict(row), rule, now, secret)
     return len(rows)
+
+
+def about_us(connection: Connection, since: datetime) -> list[AboutUs]:
+    """The messages that came back since a moment because of what we send, and have not paused anything yet."""
+    found = (
+        select(EVENT.c.id, EVENT.c.outbox_id, DELIVERY.c.route, MEMBER.c.address_key)
+        .join_from(EVENT, DELIVERY, DELIVERY.c.outbox_id == EVENT.c.outbox_id)
+        .join(MEMBER, MEMBER.c.id == EVENT.c.member_id)
+        .where(EVENT.c.kind == "bounce", EVENT.c.fault == "", EVENT.c.signed, EVENT.c.action == "none")
+        .where(EVENT.c.at > since, EVENT.c.undone_at.is_(None), DELIVERY.c.outcome == "handed_over")
+        .order_by(EVENT.c.id)
+    )
+    by_message = {row.outbox_id: AboutUs(row.id, row.route, row.address_key) for row in connection.execute(found)}
+    return list(by_message.values())
+
+
+def note_pause(connection: Connection, events: Iterable[int]) -> None:
+    """These led to a pause: they lead to no other one."""
+    connection.execute(update(EVENT).where(EVENT.c.id.in_(list(events))).values(action="pause"))
 
 
 def undo(connection: Connection, key: int, now: datetime, by: str, secret: bytes) -> str:

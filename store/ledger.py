@@ -1,5 +1,6 @@
 """The ledger as it is looked at: messages by what they are, every attempt of them, and sums. Nothing here changes a state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -134,3 +135,15 @@ def attempts_so_far(connection: Connection) -> tuple[str, int]:
     """Whose ledger this is, by the public id of its first network, and the number of the newest attempt: 0 without any."""
     whose = connection.execute(select(NETWORK.c.public_id).order_by(NETWORK.c.id).limit(1)).scalar_one_or_none()
     return whose or "", connection.execute(select(func.max(DELIVERY.c.id))).scalar_one() or 0
+
+
+def handed_over_since(connection: Connection, since: datetime, *, route: str = "", domains: Sequence[str] = ()) -> int:
+    """How many messages went out since a moment: all, those over a route (HOST:PORT), or those to some domains."""
+    query = select(func.count()).select_from(DELIVERY).where(DELIVERY.c.outcome == "handed_over", DELIVERY.c.at > since)
+    if route:
+        query = query.where(DELIVERY.c.route == route)
+    if domains:
+        there = or_(*(MEMBER.c.address_key.endswith(f"@{domain}", autoescape=True) for domain in domains))
+        query = query.join(OUTBOX, OUTBOX.c.id == DELIVERY.c.outbox_id).join(MEMBER, MEMBER.c.id == OUTBOX.c.member_id)
+        query = query.where(there)
+    return int(connection.execute(query).scalar_one())

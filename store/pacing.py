@@ -43,6 +43,11 @@ def save(connection: Connection, paces: Iterable[Pace], now: datetime) -> None:
         _put(connection, pace.scope, pace.name, values, now)
 
 
+def pause(connection: Connection, scope: Scope, name: str, why: str, now: datetime) -> None:
+    """Nothing goes over a route, or to a destination, until it is resumed."""
+    _put(connection, scope, name, {"paused": why}, now)
+
+
 def _put(connection: Connection, scope: str, name: str, values: Mapping[str, object], now: datetime) -> None:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     empty = {"level_per_s": 0.0, "accepted": 0, "strikes": 0, "paused": "", "window_used": 0}

@@ -9,7 +9,8 @@ from sqlalchemy import select, text, update
 from jobs import incoming
 from jobs.services import open_services
 from profiles import links, verp
-from store import bounces, inbound, members, suppression, tables
+from store import bounces, inbound, members, pacing, suppression, tables
+from store import ledger as ledger_of
 from tests.builders import stored_digest, stored_edition
 from tests.delivery.bounces.samples import ALL, feedback, fields, plain, report
 from tests.delivery.bounces.test_classify import HUGE
@@ -103,6 +104,35 @@ def test_refusals_for_policy_count_against_nobody(installation: Installation, tm
     assert status(installation) == "active"
     shown = printed("bounces", "show", ANN)
     assert shown["failures"] == 0
+
+
+def test_too_many_that_come_back_for_policy_pause_the_route_once_and_hurt_no_member(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """As when the mail server takes everything and the provider behind it sends it back."""
+    for name, value in {"LEAST": 3, "SHARE": 0.5, "DOMAIN_SHARE": 1}.items():
+        installation.set(f"SENDING__ALARM_{name}", value)
+    where = f"{installation.server.host}:{installation.server.port}"
+    weeks = [Week(installation) for _ in range(3)]
+    with installation.database.writing() as connection:
+        for week in weeks:
+            tried = {"outbox_id": week.key, "attempt": 1, "at": installation.now, "outcome": "handed_over", "code": 250}
+            told = {"enhanced_status": "", "reply": "", "route": where, "elapsed_ms": 1}
+            connection.execute(ledger_of.DELIVERY.insert().values(**tried, **told))
+    policy = "5.7.1", "554 5.7.1 Message rejected: blocked by policy"
+    ingest(tmp_path, *(week.bounce(*policy) for week in weeks[:2]))
+    assert paused(installation) == []
+    ingest(tmp_path, weeks[2].bounce(*policy))
+    assert paused(installation) == [("route", "smtp", "3 of 3 messages came back for reasons of policy or content")]
+    assert [event["action"] for event in events()] == ["pause"] * 3
+    assert germane("outbox", "resume", "smtp").exit_code == 0
+    germane("bounces", "ingest")
+    assert (paused(installation), status(installation)) == ([], "active")
+
+
+def paused(installation: Installation) -> list[tuple[str, str, str]]:
+    with installation.database.reading() as connection:
+        return [(scope, name, why) for scope, name, why, _ in pacing.paused(connection)]
 
 
 def test_five_full_mailboxes_in_a_row_hold(installation: Installation, tmp_path: Path) -> None:
