@@ -13,7 +13,7 @@ import pytest
 from bench.tls import make_certificate
 from delivery.pool import SmtpPool
 from delivery.sink import EXTENSIONS, Sink
-from delivery.smtp import Envelope, MailServerError, Parcel, Receipt, SmtpRoute, probe
+from delivery.smtp import Envelope, MailServerError, Parcel, Receipt, SmtpRoute, _has_only_crlf, probe
 from tests.faults.misbehaving import Fault, Misbehaving
 
 CONTENT = b"Subject: this week\r\n\r\n.a line with a dot\r\nand another\r\n" + b"filler\r\n" * 100
@@ -474,3 +474,13 @@ def test_a_message_above_the_size_that_the_server_announced_is_not_even_begun(li
     assert receipt.outcome == outcome
     assert (receipt.verdict, "MAIL" in str(sink.commands)) == (None, outcome == "handed_over")
     assert ("takes at most" in receipt.reply) == (outcome == "refused")
+
+
+@pytest.mark.parametrize(
+    ("content", "sound"),
+    [(b"", True), (b"a", True), (b"\r\n", True), (b"a\r\n\r\nb\r\n", True), (b"\n", False), (b"\r", False),
+     (b"\n\r", False), (b"\r\r\n", False), (b"a\nb\r\n", False), (b"a\r\nb\r", False), (b"\r\n\n", False)],
+)  # fmt: skip
+def test_every_line_end_is_crlf_or_the_message_is_not_sent(content: bytes, sound: bool) -> None:
+    """A bare LF or CR is what smuggles a second message (VU#302671)."""
+    assert _has_only_crlf(content) is sound

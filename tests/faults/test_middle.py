@@ -139,9 +139,9 @@ def test_f04_a_dot_is_not_sent_long_after_its_record(hamlet: Town) -> None:
     slow = hamlet.run(failpoint="send.before_dot:1:stop", SENDING__LEASE_S=1, **SENT_AGAIN)
     slow.wait_until_stopped()
     time.sleep(1.2)
-    hamlet.finish(SENDING__LEASE_S=1, **SENT_AGAIN)
+    hamlet.finish(**SENT_AGAIN)
     time.sleep(0.2)
-    hamlet.finish(SENDING__LEASE_S=1, **SENT_AGAIN)
+    hamlet.finish(**SENT_AGAIN)
     assert set(hamlet.server.recipients()) == hamlet.due
     slow.resume()
     slow.ended()
