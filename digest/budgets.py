@@ -113,13 +113,30 @@ def _after(at: datetime, gaps: list[tuple[datetime, timedelta]]) -> datetime:
     return at
 
 
-def burden(asked: Ints, allowed: Ints, share: float) -> npt.NDArray[np.float64]:
-    """What asking somebody once more costs, in points of match, so that the load is spread over those who could all help.
+class Asked(NamedTuple):
+    """Of some members how many requests they got in the last BURDEN_DAYS, how many they allow in a month, and what share of all
+    those that they allow is to be usual; 0 for any number."""
 
-    `asked` is how many requests they got in the last BURDEN_DAYS, `allowed` how many they allow in a month. The cost rises with
-    the third power, and comes to a whole match where they got the `share` of all that they allow; 0 costs nothing.
-    """
-    if not share:
-        return np.zeros(len(asked))
-    most = np.maximum(share * allowed * BURDEN_DAYS / MONTH_DAYS, 1e-9)
-    return np.minimum(100.0 * (asked / most) ** 3, ONLY_IF_NEEDED)
+    lately: Ints
+    allowed: Ints
+    share: float
+
+    @property
+    def usual(self) -> npt.NDArray[np.float64]:
+        """Requests in BURDEN_DAYS from which on only those are to come that would otherwise lack readers."""
+        return np.asarray(self.share * self.allowed * BURDEN_DAYS / MONTH_DAYS)
+
+    @property
+    def burden(self) -> npt.NDArray[np.float64]:
+        """What asking once more costs, in points of match, so that the load is spread over those who could all help.
+
+        It rises with the third power of what they got, and comes to a whole match at what is usual.
+        """
+        if not self.share:
+            return np.zeros(len(self.lately))
+        return np.minimum(100.0 * (self.lately / np.maximum(self.usual, 1e-9)) ** 3, ONLY_IF_NEEDED)
+
+    def at_once(self, left: Ints) -> Ints:
+        """Of the requests that are `left` those that one digest may hold: up to what is usual, and one at least."""
+        room = np.maximum(np.floor(self.usual) - self.lately, 1).astype(np.int64)
+        return np.minimum(left, room) if self.share else left

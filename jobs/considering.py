@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from digest.budgets import burden
+from digest.budgets import Asked
 from digest.composition import NOTHING_HEARD, Batch, Heard
 from digest.composition import Edition as Fitted
 from digest.feedback import PASSED_OVER, Said, Told
@@ -37,7 +37,11 @@ def batch_of(
     day = day_of(edition.as_of, network)
     accounts = budgets.accounts(connection, network.key, first, last, day)
     rooms = rooms_of(able, accounts, network, edition)
-    asked = [accounts[m.member_key].asked if m.member_key in accounts else 0 for m in able]
+    asked = Asked(
+        np.array([accounts[m.member_key].asked if m.member_key in accounts else 0 for m in able], dtype=np.int64),
+        np.array([room.asks_allowed for room in rooms], dtype=np.int64),
+        edition.settings.get("budget", {}).get("ask_share", 0.0),
+    )
     items_left = [fitted.most_items if room.mails else 0 for room in rooms]
     carried = considered.carried_pairs(connection, first, last, [item.key for item in fitted.items])
     again, spent = (_pairs_at(able, fitted, pairs) for pairs in carried)
@@ -49,12 +53,8 @@ def batch_of(
         heard=heard_of(able, fitted, listen(connection, first, last, edition.as_of)),
         draws=np.array([draw_of(network, edition, member) for member in able], dtype=np.uint64),
         room=np.array(items_left, dtype=np.int64),
-        asks=np.array([room.asks for room in rooms], dtype=np.int64),
-        burden=burden(
-            np.array(asked, dtype=np.int64),
-            np.array([room.asks_allowed for room in rooms], dtype=np.int64),
-            edition.settings.get("budget", {}).get("ask_share", 0.0),
-        ),
+        asks=asked.at_once(np.array([room.asks for room in rooms], dtype=np.int64)),
+        burden=asked.burden,
         carried=again,
         spent=spent,
     )

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.budgets import MONTH_DAYS, ONLY_IF_NEEDED, WEEK_DAYS, Allowance, Bounds, Drawn, Wished, burden, room
+from digest.budgets import MONTH_DAYS, ONLY_IF_NEEDED, WEEK_DAYS, Allowance, Asked, Bounds, Drawn, Wished, room
 
 NOW = datetime(2026, 11, 16, 7, 30, tzinfo=UTC)
 TODAY = NOW.toordinal()
@@ -86,10 +86,17 @@ def test_whatever_was_drawn_room_is_never_below_nothing_and_no_draw_makes_it_lar
 
 
 def test_asking_costs_a_whole_match_once_somebody_got_their_share_of_what_they_allow() -> None:
-    asked, allowed = np.arange(13), np.full(13, 4)
-    cost = burden(asked, allowed, 0.6)
+    lately = np.arange(13)
+    cost = Asked(lately, np.full(13, 4), 0.5).burden
     assert (np.diff(cost) >= 0).all()
-    assert (cost[0], cost[1] < 1, cost[6] < 70, cost[7] > 95, cost[12]) == (0, True, True, True, ONLY_IF_NEEDED)
-    assert burden(asked, np.full(13, 20), 0.6)[12] < 5, "who allows more is asked more"
-    assert not burden(asked, allowed, 0).any()
-    assert burden(np.array([0, 1]), np.array([0, 0]), 0.6).tolist() == [0, ONLY_IF_NEEDED]
+    assert (cost[0], cost[1] < 1, cost[5] < 70, cost[6] > 100, cost[12]) == (0, True, True, True, ONLY_IF_NEEDED)
+    assert Asked(lately, np.full(13, 20), 0.5).burden[12] < 10, "who allows more is asked more"
+    assert not Asked(lately, np.full(13, 4), 0).burden.any()
+    assert Asked(np.array([0, 1]), np.array([0, 0]), 0.5).burden.tolist() == [0, ONLY_IF_NEEDED]
+
+
+def test_one_digest_holds_no_more_requests_than_are_usual_yet_one_at_least() -> None:
+    lately = np.array([0, 3, 5, 9])
+    assert Asked(lately, np.full(4, 4), 0.5).at_once(np.full(4, 4)).tolist() == [4, 2, 1, 1]
+    assert Asked(lately, np.full(4, 4), 0.5).at_once(np.zeros(4, np.int64)).tolist() == [0, 0, 0, 0]
+    assert Asked(lately, np.full(4, 4), 0).at_once(np.full(4, 4)).tolist() == [4, 4, 4, 4]
