@@ -91,10 +91,10 @@ def _why_left(problem: Problem, chosen: Bools, picked: Ints, reach: Ints) -> npt
         left = problem.room_left(first, last, mine)
         over = left[(problem.member[span] - first)[:, None], of_item] <= 0
         why = np.where(over, classes.told[of_item], np.uint8(Left.NOT_PICKED)).min(axis=1)
-        asked = idle[item] & (problem.value[span] <= 0)
-        why = np.where(asked & (why > Left.ASKED_ENOUGH), np.uint8(Left.ASKED_ENOUGH), why)
         why = np.where(full[item] & (why > Left.REACH_FULL), np.uint8(Left.REACH_FULL), why)
-        why[problem.deep[span] & idle[item]] = Left.BELOW_THRESHOLD
+        needless, tiring = problem.deep[span] & idle[item], problem.value[span] <= 0
+        why[needless & ~tiring] = Left.BELOW_THRESHOLD
+        why[needless & tiring & (why > Left.ASKED_ENOUGH)] = Left.ASKED_ENOUGH
         why[chosen[span]] = Left.CHOSEN
         code[span] = why
     return code

@@ -42,8 +42,8 @@ def settled(problem: Problem, found: Settled) -> Bools:
         span = slice(scarce.start[n], scarce.start[n + 1])
         own, margin = scarce.pairs[span], found.margin[span]
         own, margin = own[chosen[own]], margin[chosen[own]]
-        own = own[np.lexsort((own, -margin, problem.only_if_needed[own], problem.deep[own]))]
-        needless = min(max(spare, 0), int(problem.only_if_needed[own].sum()))
+        own = own[np.lexsort((own, -margin, problem.deep[own]))]
+        needless = min(max(spare, 0), int(problem.deep[own].sum()))
         chosen[own[len(own) - max(over, needless, 0) :]] = False
     return filled(problem, chosen)
 
@@ -56,7 +56,7 @@ def filled(problem: Problem, chosen: Bools) -> Bools:
         picked = np.flatnonzero(chosen)
         spare = problem.most - problem.reach(picked)
         roomy = np.bincount(problem.member[picked], minlength=problem.n_members) < problem.room
-        fits = ~problem.only_if_needed & ~chosen & roomy[problem.member] & (spare > 0)[problem.item]
+        fits = ~problem.deep & ~chosen & roomy[problem.member] & (spare > 0)[problem.item]
         new = more(problem, problem.value, chosen, fits)
         new = new[np.lexsort((new, -problem.value[new], problem.item[new]))]
         new = new[place_within(problem.item[new].astype(np.int64)) <= spare[problem.item[new]]]
@@ -71,7 +71,7 @@ def relieved(problem: Problem, chosen: Bools) -> Bools:
     while True:
         picked = np.flatnonzero(chosen)
         spare = problem.reach(picked) - problem.need
-        own = picked[problem.only_if_needed[picked] & (spare > 0)[problem.item[picked]]]
+        own = picked[problem.deep[picked] & (spare > 0)[problem.item[picked]]]
         own = own[np.lexsort((own, worth(problem, own), problem.item[own]))]
         own = own[place_within(problem.item[own].astype(np.int64)) <= spare[problem.item[own]]]
         if not len(own):
@@ -164,7 +164,7 @@ def swapped(problem: Problem, chosen: Bools, found: Settled) -> Bools:
     chosen = chosen.copy()
     for number in range(ROUNDS):
         reach = problem.reach(np.flatnonzero(chosen))
-        eager = (reach < problem.need)[problem.item] | (~problem.only_if_needed & (reach < problem.most)[problem.item])
+        eager = (reach < problem.need)[problem.item] | (~problem.deep & (reach < problem.most)[problem.item])
         wanted = np.flatnonzero(~chosen & eager)
         large = len(wanted) * 6 > SWAP_PAIRS
         if large:

@@ -187,6 +187,7 @@ class Problem:
     item: npt.NDArray[np.int32]
     value: Floats
     deep: Bools
+    """Over pairs: chosen only where an item would otherwise lack readers, because it fits too little or asks too much."""
     start: npt.NDArray[np.int64]
     need: npt.NDArray[np.int64]
     most: npt.NDArray[np.int64]
@@ -200,12 +201,13 @@ class Problem:
         """Raises ValueError for pairs that are not sorted, stand twice, or name a member or item that there is not."""
         _check(candidates, limits)
         most = np.clip(limits.most, 0, None).astype(np.int64)
+        value = values(candidates, limits)
         members = np.arange(limits.n_members + 1)
         return cls(
             member=candidates.member.astype(np.int32, copy=False),
             item=candidates.item.astype(np.int32, copy=False),
-            value=values(candidates, limits),
-            deep=candidates.deep,
+            value=value,
+            deep=candidates.deep | (value <= 0),
             start=np.searchsorted(candidates.member, members.astype(candidates.member.dtype)).astype(np.int64),
             need=np.minimum(np.clip(limits.need, 0, None), most).astype(np.int64),
             most=most,
@@ -225,11 +227,6 @@ class Problem:
     @property
     def n_items(self) -> int:
         return len(self.need)
-
-    @cached_property
-    def only_if_needed(self) -> Bools:
-        """Over pairs: chosen only where an item would otherwise lack readers, because it fits too little or asks too much."""
-        return self.deep | (self.value <= 0)
 
     def reach(self, chosen: Ints) -> npt.NDArray[np.int64]:
         """How many members each item goes to; `chosen` are places of pairs."""

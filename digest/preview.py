@@ -277,7 +277,8 @@ def _reached(member: Ints, match: Floats, own: Floats, bars: Bars, standing: Sta
     if len(kept) < min(wish.need, wish.most):
         more = np.flatnonzero(possible & (passes | (match >= bars.floor)))
         more = np.setdiff1d(more, kept)
-        more = more[np.lexsort((member[more], -gain[more], ~passes[more]))]
+        deeper = ~passes | (worth <= 0)
+        more = more[np.lexsort((member[more], -gain[more], deeper[more]))]
         kept = np.r_[kept, more[: min(wish.need, wish.most) - len(kept)]]
     kept = kept[np.lexsort((member[kept], -match[kept]))]
     full = int(passes.sum()) - len(enters)

@@ -136,10 +136,11 @@ def test_who_was_asked_much_is_asked_only_where_readers_would_lack() -> None:
     assert given_to(allocate(pairs, replace(held, need=np.array([2, 0]))), pairs, 0) == [0, 1]
 
 
-def test_asking_somebody_much_comes_before_a_deeper_look() -> None:
-    pairs = candidates([[60], [32]])
-    found = allocate(pairs, limits(2, 1, is_ask=[True], need=[1], burden=[1000.0, 0.0]))
-    assert given_to(found, pairs, 0) == [0]
+def test_a_deeper_look_comes_before_asking_somebody_too_much() -> None:
+    pairs = candidates([[60], [32], [31]])
+    for burden, asked in ((20.0, 0), (70.0, 1)):
+        found = allocate(pairs, limits(3, 1, is_ask=[True], need=[1], burden=[burden, 0.0, 0.0]))
+        assert given_to(found, pairs, 0) == [asked]
 
 
 def test_nobody_and_nothing_is_an_allocation_too() -> None:
