@@ -17,6 +17,8 @@ WEEK_DAYS = 7
 MONTH_DAYS = 31
 BURDEN_DAYS = 91
 """Days for which it is remembered how often somebody was asked."""
+STEEPNESS = 6
+"""Of the cost of asking: so steep that it falls on those who are asked most, and hardly on anybody else."""
 ONLY_IF_NEEDED = 180.0
 """Points of match that asking somebody costs at most: more than any match is worth."""
 Ints = npt.NDArray[np.int64]
@@ -130,11 +132,12 @@ class Asked(NamedTuple):
     def burden(self) -> npt.NDArray[np.float64]:
         """What asking once more costs, in points of match, so that the load is spread over those who could all help.
 
-        It rises with the third power of what they got, and comes to a whole match at what is usual.
+        It rises with the power STEEPNESS of what they got, and comes to a whole match at what is usual.
         """
         if not self.share:
             return np.zeros(len(self.lately))
-        return np.minimum(100.0 * (self.lately / np.maximum(self.usual, 1e-9)) ** 3, ONLY_IF_NEEDED)
+        heavy = 100.0 * np.minimum(self.lately / np.maximum(self.usual, 1e-9), 2.0) ** STEEPNESS
+        return np.minimum(heavy, ONLY_IF_NEEDED)
 
     def at_once(self, left: Ints) -> Ints:
         """Of the requests that are `left` those that one digest may hold: up to what is usual, and one at least."""

@@ -195,7 +195,7 @@ def summary(report: "ItemPreview") -> list[tuple[str, int]]:
         (f"  under their threshold, down to {report.floor:g}: it needs {report.needed:,}", report.deep),
         (f"lacking of the {report.needed:,} it needs", report.lacking),
         (f"fit it at or above the threshold ({report.threshold:g}, moved by feedback)", report.fits),
-        ("  in whose digests there is no room for it", report.full),
+        ("  who have no room for it, or were asked enough lately", report.full),
         ("  beyond the reach it may have", report.over_reach),
         *((f"fit it but may not get it: {reason.replace('_', ' ')}", n) for reason, n in report.blocked.items()),
         ("considered", report.considered),

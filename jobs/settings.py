@@ -257,7 +257,7 @@ class BudgetSettings(Section):
         4, ge=1, le=200, description="Most requests for help sent to a member in any 31 days in one network."
     )
     ask_share: float = Field(
-        0.55,
+        0.5,
         ge=0,
         le=1,
         description=(
