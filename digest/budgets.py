@@ -78,13 +78,11 @@ class Drawn(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What is left: mails, requests for help, and the first moment at which a mail may come. Beside it the requests that are
-    allowed in a month."""
+    """What is left: mails, requests for help, and the first moment at which a mail may come."""
 
     mails: int
     asks: int
     not_before: datetime
-    asks_allowed: int
 
 
 def room(drawn: Iterable[Drawn], network_key: int, own: Allowance, overall: Allowance, at: datetime, day: int) -> Room:
@@ -104,8 +102,7 @@ def room(drawn: Iterable[Drawn], network_key: int, own: Allowance, overall: Allo
         if draw.mails:
             hours = max(own.hours_between_mails if here else 0, overall.hours_between_mails)
             gaps.append((draw.at, timedelta(hours=hours)))
-    allowed = min(own.asks_per_month, overall.asks_per_month)
-    return Room(max(0, min(mails)), max(0, min(asks)), _after(at, gaps), allowed)
+    return Room(max(0, min(mails)), max(0, min(asks)), _after(at, gaps))
 
 
 def _after(at: datetime, gaps: list[tuple[datetime, timedelta]]) -> datetime:
@@ -116,8 +113,8 @@ def _after(at: datetime, gaps: list[tuple[datetime, timedelta]]) -> datetime:
 
 
 class Asked(NamedTuple):
-    """Of some members how many requests they got in the last BURDEN_DAYS, how many they allow in a month, and what share of all
-    those that they allow is to be usual; 0 for any number."""
+    """Of some members how many requests they got in the last BURDEN_DAYS, how many are allowed in a month, and what share of all
+    that are allowed is to be usual; 0 for any number."""
 
     lately: Ints
     allowed: Ints
@@ -141,5 +138,5 @@ class Asked(NamedTuple):
 
     def at_once(self, left: Ints) -> Ints:
         """Of the requests that are `left` those that one digest may hold: up to what is usual, and one at least."""
-        room = np.maximum(np.floor(self.usual) - self.lately, 1).astype(np.int64)
+        room = np.maximum(np.ceil(self.usual) - self.lately, 1).astype(np.int64)
         return np.minimum(left, room) if self.share else left

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from digest.budgets import Allowance, Bounds, Room, Wished, room
+import numpy as np
+
+from digest.budgets import Allowance, Asked, Bounds, Room, Wished, room
 from digest.composition import Edition as Fitted
 from digest.decision import NO_LIMIT
 from digest.eligibility import Block
@@ -36,7 +38,7 @@ def rooms_of(
     """What each member's budgets leave for a mail of this edition."""
     limits = edition.settings.get("budget")
     if limits is None:  # an edition of before there were budgets
-        return [Room(1, NO_LIMIT, edition.as_of, NO_LIMIT)] * len(members)
+        return [Room(1, NO_LIMIT, edition.as_of)] * len(members)
     bounds, overall = bounds_of(limits)
     zone, of_network = ZoneInfo(network.time_zone), Wished(*(getattr(network, name) for name in Wished._fields))
     greedy = edition.settings.get("policy") == "greedy"
@@ -51,6 +53,22 @@ def rooms_of(
             left = left._replace(mails=0)  # it does not wait: it goes to others
         found.append(left._replace(asks=NO_LIMIT) if greedy else left)
     return found
+
+
+def asked_lately(
+    members: Sequence[PlannedDigest], accounts: Mapping[int, Account], network: Network, edition: Edition
+) -> Asked:
+    """How often members were asked lately, beside what is usual in the network, or more for who allows more."""
+    limits = edition.settings.get("budget")
+    if limits is None:
+        return Asked(np.zeros(len(members), np.int64), np.zeros(len(members), np.int64), 0.0)
+    bounds, _ = bounds_of(limits)
+    of_network = Wished(*(getattr(network, name) for name in Wished._fields))
+    wished = (Wished(asks_per_month=member.asks_per_month) for member in members)
+    allowed = np.array([bounds.allowance(of_network, wish).asks_per_month for wish in wished], dtype=np.int64)
+    lately = [accounts[m.member_key].asked if m.member_key in accounts else 0 for m in members]
+    usual = bounds.allowance(of_network, Wished()).asks_per_month
+    return Asked(np.array(lately, dtype=np.int64), np.maximum(allowed, usual), limits.get("ask_share", 0.0))
 
 
 def bounds_of(limits: dict[str, int]) -> tuple[Bounds, Bounds]:

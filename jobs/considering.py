@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from digest.budgets import Asked
 from digest.composition import NOTHING_HEARD, Batch, Heard
 from digest.composition import Edition as Fitted
 from digest.feedback import PASSED_OVER, Said, Told
-from jobs.budgeting import day_of, rooms_of
+from jobs.budgeting import asked_lately, day_of, rooms_of
 from jobs.due import is_due
 from profiles.member import Preferences, Profile
 from profiles.standing import NEVER_QUIET, Quiet, why_no_mail
@@ -37,11 +36,7 @@ def batch_of(
     day = day_of(edition.as_of, network)
     accounts = budgets.accounts(connection, network.key, first, last, day)
     rooms = rooms_of(able, accounts, network, edition)
-    asked = Asked(
-        np.array([accounts[m.member_key].asked if m.member_key in accounts else 0 for m in able], dtype=np.int64),
-        np.array([room.asks_allowed for room in rooms], dtype=np.int64),
-        edition.settings.get("budget", {}).get("ask_share", 0.0),
-    )
+    asked = asked_lately(able, accounts, network, edition)
     items_left = [fitted.most_items if room.mails else 0 for room in rooms]
     carried = considered.carried_pairs(connection, first, last, [item.key for item in fitted.items])
     again, spent = (_pairs_at(able, fitted, pairs) for pairs in carried)

@@ -97,6 +97,6 @@ def test_asking_costs_a_whole_match_once_somebody_got_their_share_of_what_they_a
 
 def test_one_digest_holds_no_more_requests_than_are_usual_yet_one_at_least() -> None:
     lately = np.array([0, 3, 5, 9])
-    assert Asked(lately, np.full(4, 4), 0.5).at_once(np.full(4, 4)).tolist() == [4, 2, 1, 1]
+    assert Asked(lately, np.full(4, 4), 0.5).at_once(np.full(4, 4)).tolist() == [4, 3, 1, 1]
     assert Asked(lately, np.full(4, 4), 0.5).at_once(np.zeros(4, np.int64)).tolist() == [0, 0, 0, 0]
     assert Asked(lately, np.full(4, 4), 0).at_once(np.full(4, 4)).tolist() == [4, 4, 4, 4]
