@@ -99,6 +99,14 @@ def _each_missed_week_is_made_up_for(replace: Replace) -> None:
         replace(module, "slot_due", due)
 
 
+def _any_dot_is_in_time(replace: Replace) -> None:
+    replace("jobs.dispatch", "Dispatch._watch", lambda _: lambda: "")
+
+
+def _nothing_is_taken_back(replace: Replace) -> None:
+    replace("store.outbox", "take_back", lambda *_: 0)
+
+
 def _no_mark_outside(replace: Replace) -> None:
     replace("jobs.watermark", "refuse_older", lambda *_: None)
 
@@ -286,6 +294,12 @@ MIDDLE, AWAY = "tests/faults/test_middle.py", "tests/faults/test_away_and_forged
 
 TWINS: Sequence[Twin] = (
     Twin(
+        4,
+        "no dot long after its record",
+        f"{MIDDLE}::test_f04_a_dot_is_not_sent_long_after_its_record[sqlite]",
+        _any_dot_is_in_time,
+    ),
+    Twin(
         6,
         "what was missed is made up for once",
         "tests/jobs/test_schedule.py::test_f6_after_three_weeks_off_a_network_runs_one_edition_and_a_member_gets_one_digest",
@@ -338,6 +352,12 @@ TWINS: Sequence[Twin] = (
         "certificates are verified",
         f"{WAYS_OUT}::test_f12_a_server_with_a_certificate_of_somebody_else_gets_nothing",
         _any_certificate,
+    ),
+    Twin(
+        13,
+        "what an import ends is taken out of messages on their way",
+        "tests/store/test_items.py::test_a_message_that_was_made_with_an_item_which_an_import_ends_is_not_completed",
+        _nothing_is_taken_back,
     ),
     Twin(
         18,
