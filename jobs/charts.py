@@ -28,7 +28,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """At most three lines over `xs`, rising and from 0 to 100; `marks` are values of x with a name, drawn as uprights."""
+    """At most three lines over `xs`, rising and from 0 to 100; `marks` are values of x with a name, drawn as uprights; those
+    to the right have their names above, where no other upright crosses them."""
 
     title: str
     x_label: str
@@ -80,7 +81,7 @@ def svg(chart: Chart, name: str = "chart") -> str:
         *(_grid_row(percent) for percent in range(0, 101, 25)),
         *(_text(chart.x(tick), FLOOR + 14, f"{tick:g}", "middle") for tick in chart.ticks()),
         _text((LEFT + RIGHT) / 2, FLOOR + 28, chart.x_label, "middle"),
-        *(_mark(chart, number, *mark) for number, mark in enumerate(chart.marks)),
+        *(_mark(chart, number, *mark) for number, mark in enumerate(reversed(chart.marks))),
         *(_series(chart, number, line) for number, line in enumerate(chart.lines)),
         "</svg>",
     ]
@@ -159,7 +160,7 @@ def png(chart: Chart, scale: float = 2.5) -> bytes:
     for tick in chart.ticks():
         canvas.text(chart.x(tick), FLOOR + 10, f"{tick:g}", "middle")
     canvas.text((LEFT + RIGHT) / 2, FLOOR + 24, chart.x_label, "middle")
-    for number, (value, name) in enumerate(chart.marks):
+    for number, (value, name) in enumerate(reversed(chart.marks)):
         x, top = chart.x(value), TOP - 20 + 13 * number
         canvas.line([(x, top + 3), (x, FLOOR)], "#1c2226", 1, (1, 2))
         canvas.text(*_beside(x, top - 4), name, _anchor(x))
