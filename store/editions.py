@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Row,
@@ -141,11 +142,18 @@ def find(connection: Connection, network_key: int, slot: str) -> Edition | None:
     return _edition(row) if row else None
 
 
+_LATEST = (
+    select(EDITION)
+    .where(EDITION.c.network_id == bindparam("network"))
+    .order_by(EDITION.c.as_of.desc())
+    .limit(bindparam("most"))
+)
+
+
 def latest(connection: Connection, network_key: int, limit: int = 10, kind: str = "") -> list[Edition]:
     """The network's editions, newest first; only those of a kind, if one is given."""
-    query = select(EDITION).where(EDITION.c.network_id == network_key).order_by(EDITION.c.as_of.desc()).limit(limit)
-    query = query.where(EDITION.c.kind == kind) if kind else query
-    return [_edition(row) for row in connection.execute(query)]
+    query = _LATEST.where(EDITION.c.kind == kind) if kind else _LATEST
+    return [_edition(row) for row in connection.execute(query, {"network": network_key, "most": limit})]
 
 
 def open_once(
@@ -314,12 +322,27 @@ def write(connection: Connection, edition: Edition, decided: Decided, now: datet
     draw(connection, decided.draws)
 
 
+# Asked after every run, and in thousands of simulated ones: built once, because building costs more than running.
+_OF_EDITION: BindParameter[int] = bindparam("edition")
+_CONSIDERED = select(EDITION.c.members_considered).where(EDITION.c.id == _OF_EDITION)
+_DIGEST_STATES = select(DIGEST.c.state, func.count()).where(DIGEST.c.edition_id == _OF_EDITION).group_by(DIGEST.c.state)
+_OUTBOX_STATES = (
+    select(OUTBOX.c.state, func.count())
+    .where(OUTBOX.c.edition_id == _OF_EDITION)
+    .group_by(OUTBOX.c.state)
+    .order_by(OUTBOX.c.state)
+)
+_SKIPPED_REASONS = (
+    select(DIGEST.c.reason, func.count())
+    .where(DIGEST.c.edition_id == _OF_EDITION, DIGEST.c.state == "skipped")
+    .group_by(DIGEST.c.reason)
+    .order_by(func.count().desc(), DIGEST.c.reason)
+)
+
+
 def counts(connection: Connection, edition_key: int) -> Counts:
-    considered = connection.execute(
-        select(EDITION.c.members_considered).where(EDITION.c.id == edition_key)
-    ).scalar_one()
-    of = select(DIGEST.c.state, func.count()).where(DIGEST.c.edition_id == edition_key).group_by(DIGEST.c.state)
-    digests: dict[str, int] = by_first(connection, of)
+    considered = connection.execute(_CONSIDERED, {"edition": edition_key}).scalar_one()
+    digests: dict[str, int] = by_first(connection, _DIGEST_STATES, edition=edition_key)
     messages = outbox_states(connection, edition_key)
     return Counts(
         considered=considered,
@@ -334,8 +357,7 @@ def counts(connection: Connection, edition_key: int) -> Counts:
 
 def outbox_states(connection: Connection, edition_key: int) -> dict[str, int]:
     """How many messages of this edition are in each state of the outbox."""
-    query = select(OUTBOX.c.state, func.count()).where(OUTBOX.c.edition_id == edition_key).group_by(OUTBOX.c.state)
-    return by_first(connection, query.order_by(OUTBOX.c.state))
+    return by_first(connection, _OUTBOX_STATES, edition=edition_key)
 
 
 def settle(connection: Connection, edition_key: int, now: datetime) -> Counts:
@@ -352,18 +374,12 @@ def settle(connection: Connection, edition_key: int, now: datetime) -> Counts:
 
 def skipped_reasons(connection: Connection, edition_key: int) -> dict[str, int]:
     """How many members got nothing, by reason, most frequent first."""
-    query = (
-        select(DIGEST.c.reason, func.count())
-        .where(DIGEST.c.edition_id == edition_key, DIGEST.c.state == "skipped")
-        .group_by(DIGEST.c.reason)
-        .order_by(func.count().desc(), DIGEST.c.reason)
-    )
-    return by_first(connection, query)
+    return by_first(connection, _SKIPPED_REASONS, edition=edition_key)
 
 
-def by_first(connection: Connection, query: Select[Any]) -> dict[Any, Any]:
+def by_first(connection: Connection, query: Select[Any], **parameters: Any) -> dict[Any, Any]:
     """Of a query with two columns the second by the first."""
-    return {row[0]: row[1] for row in connection.execute(query)}
+    return {row[0]: row[1] for row in connection.execute(query, parameters)}
 
 
 def _edition(row: Row[Any]) -> Edition:
