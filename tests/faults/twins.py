@@ -83,6 +83,18 @@ def _raised(error_at: int) -> Callable[..., Any]:
     return go_on
 
 
+def _the_last_digest_is_forgotten(replace: Replace) -> None:
+    from digest import slots
+
+    found = slots.next_due
+
+    def due(wish: Any, _last: Any, start: Any, as_of: Any) -> Any:
+        return found(wish, None, start, as_of)
+
+    for module in ("digest.slots", "tests.jobs.test_schedule"):
+        replace(module, "next_due", due)
+
+
 def _each_missed_week_is_made_up_for(replace: Replace) -> None:
     from jobs import schedule
 
@@ -298,6 +310,12 @@ TWINS: Sequence[Twin] = (
         "no dot long after its record",
         f"{MIDDLE}::test_f04_a_dot_is_not_sent_long_after_its_record[sqlite]",
         _any_dot_is_in_time,
+    ),
+    Twin(
+        5,
+        "a week since the last digest",
+        "tests/jobs/test_schedule.py::test_f5_a_network_whose_schedule_is_changed_again_and_again_doubles_and_skips_no_members_week",
+        _the_last_digest_is_forgotten,
     ),
     Twin(
         6,
