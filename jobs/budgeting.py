@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,6 +18,12 @@ from store.budgets import Account
 from store.considered import PlannedDigest
 from store.editions import Decided, Edition
 from store.networks import Network
+
+if TYPE_CHECKING:
+    from jobs.combined import Present
+
+ALL = 0
+"""In place of a network's key: all of them together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +95,22 @@ def within_budgets(
     network: Network,
     edition: Edition,
     posted: Posted,
+    present: Sequence["Present"] = (),
 ) -> Decided:
     """The same with what each mail draws, and without what another process has drawn for since it was decided.
 
-    What does not fit any more is recorded as over budget, the last of a digest first.
+    What does not fit any more is recorded as over budget, the last of a digest first. The own limits of other networks whose
+    members are `present` hold as well.
     """
     members = {member.digest_key: member for member in batch}
     mailed = [members[row[0]] for row in decided.outbox]
     rooms = {m.digest_key: left for m, left in zip(mailed, rooms_of(mailed, accounts, network, edition), strict=True)}
-    asks = _counted(decided, posted.requests)
-    most = {key: left.asks if left.mails else -1 for key, left in rooms.items()}
-    if any(asks[key] > most[key] for key in rooms):
-        decided = _cut_down(decided, most, posted.requests)
+    most = {(key, ALL): left.asks if left.mails else -1 for key, left in rooms.items()}
+    for one in present:
+        most |= _left_elsewhere(one, mailed, accounts, edition)
+    asks = _counted(decided, posted)
+    if any(asks[key] > left for key, left in most.items()):
+        decided = _cut_down(decided, most, posted)
     drawn = _drawn(decided, posted, network.key)
     zone, what = ZoneInfo(network.time_zone), "urgent" if edition.kind == "urgent" else "digest"
     outbox = []
@@ -130,20 +141,34 @@ def requests_among(fitted: Fitted) -> frozenset[int]:
     return frozenset(item.key for item in fitted.items if item.kind == "request")
 
 
-def _counted(decided: Decided, requests: frozenset[int]) -> Counter[int]:
-    """Requests in each digest."""
-    return Counter(row[0] for row in decided.chosen if row[3] in requests)
+def _left_elsewhere(
+    one: "Present", mailed: Sequence[PlannedDigest], accounts: Mapping[int, Account], edition: Edition
+) -> dict[tuple[int, int], int]:
+    """Requests that digests may hold of another network, by digest and that network, as members of it allow."""
+    there = [(member, one.members[member.member_key]) for member in mailed if member.member_key in one.members]
+    known = {guest.member_key: accounts[home.member_key] for home, guest in there if home.member_key in accounts}
+    rooms = rooms_of([guest for _, guest in there], known, one.guest.network, edition)
+    key = one.guest.network.key
+    return {(home.digest_key, key): left.asks for (home, _), left in zip(there, rooms, strict=True)}
 
 
-def _cut_down(decided: Decided, most: Mapping[int, int], requests: frozenset[int]) -> Decided:
+def _counted(decided: Decided, posted: Posted) -> Counter[tuple[int, int]]:
+    """Requests in each digest, of all networks and of each other one."""
+    asked = [(row[0], row[3]) for row in decided.chosen if row[3] in posted.requests]
+    return Counter((digest, key) for digest, item in asked for key in {ALL, posted.networks.get(item, ALL)})
+
+
+def _cut_down(decided: Decided, most: Mapping[tuple[int, int], int], posted: Posted) -> Decided:
     """Without the digests that may hold -1 requests, and without each other's last requests beyond the most."""
-    kept, out, asked, places = [], [], Counter[int](), Counter[int]()
+    kept, out, asked, places = [], [], Counter[tuple[int, int]](), Counter[int]()
     for digest, _, member, item, score, match, why, note in sorted(decided.chosen, key=lambda row: row[:2]):
-        limit = most.get(digest, NO_LIMIT)
-        asked[digest] += item in requests
-        if limit < 0 or (item in requests and asked[digest] > limit):
+        limits = {(digest, key) for key in (ALL, posted.networks.get(item, ALL))}
+        asks = item in posted.requests
+        over = asks and any(asked[limit] >= most.get(limit, NO_LIMIT) for limit in limits)
+        if over or most.get((digest, ALL), NO_LIMIT) < 0:
             out.append((digest, item, Block.OVER_BUDGET.word, score, match, None))
             continue
+        asked.update(limits if asks else ())
         places[digest] += 1
         kept.append((digest, places[digest], member, item, score, match, why, note))
     digests = [

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from digest.composition import Edition as Fitted
 from digest.items import Item
 from jobs.budgeting import Posted, day_of, requests_among, within_budgets
+from jobs.combined import Present
 from jobs.considering import listen
 from jobs.deciding import OtherNetworks, decide_once
 from jobs.due import start_of
@@ -83,7 +84,8 @@ def compose_edition(
             guests = Guests(company.present(connection, batch), whole.items, explain_guests) if company else None
         decided = settled(fitted, network, edition, batch, part, voices, guests)
         try:
-            _write(services, network, edition, owner, batch, decided, Posted(requests, networks_of))
+            present = guests.present if guests else ()
+            _write(services, network, edition, owner, batch, decided, Posted(requests, networks_of), present)
         except members.DueMoved:
             continue  # another edition mailed some of them since they were read: they are read again
         advance(len(batch))
@@ -99,6 +101,7 @@ def _write(
     batch: Sequence[PlannedDigest],
     decided: Decided,
     posted: Posted,
+    present: Sequence[Present],
 ) -> None:
     """One transaction: digests, outbox and what they draw from accounts, which nobody else can draw on meanwhile."""
     now = services.now()
@@ -106,7 +109,7 @@ def _write(
     with services.database.writing() as connection:
         editions.renew(connection, edition.key, owner, now, services.settings.schedule.lease_s)
         accounts = budgets.accounts(connection, network.key, *span, day_of(edition.as_of, network), lock=True)
-        within = within_budgets(decided, batch, accounts, network, edition, posted)
+        within = within_budgets(decided, batch, accounts, network, edition, posted, present)
         _claim_dues(connection, edition, batch, within)
         editions.write(connection, edition, within, now)
         feedback.write_learned(connection, within.learned_of, within.learned)

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from jobs import edition
+from jobs.services import Services
 from profiles.member import Profile
 from store import budgets, editions, items, members
+from store.networks import Network
 from tests.builders import a_member, stored_item, stored_member
 from tests.jobs.installation import Installation, germane, printed
 
@@ -200,3 +203,35 @@ def test_one_that_takes_over_after_a_crash_combines_as_it_was_decided(
     monkeypatch.setattr(deciding, "gather_edition", lambda *_: pytest.fail("it was decided already"))
     germane("run", "--network", "breathe-well")
     assert "telephone there" in two.text()
+
+
+def test_the_other_networks_own_limit_of_requests_holds_when_the_mail_is_written(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An urgent request of that network is sent between the decision and the writing."""
+    two.post("here", two.home)
+    two.post("there", two.other, kind="request")
+    with two.installation.database.writing() as connection:
+        mine = editions.MEMBER.c.id == two.jo_there
+        connection.execute(update(editions.MEMBER).where(mine).values(asks_per_month=1))
+    found = edition.decide_once
+
+    def decided_then_asked_elsewhere(services: Services, network: Network, *given: Any) -> Any:
+        decision = found(services, network, *given)
+        at = services.now()
+        with services.database.writing() as connection:
+            key = connection.execute(select(budgets.ACCOUNT.c.id).join(*_of(two.jo_there))).scalar_one()
+            if network.key == two.home:
+                budgets.draw(connection, [(key, two.other, None, "urgent", at, at.toordinal(), 1, 1, 1)])
+        return decision
+
+    monkeypatch.setattr(edition, "decide_once", decided_then_asked_elsewhere)
+    germane("run")
+    text = two.text()
+    assert "Early supported discharge at home here" in text
+    assert "Pulmonary rehabilitation by telephone there" not in text
+
+
+def _of(member: int) -> tuple[Any, Any]:
+    table = editions.MEMBER
+    return table, (table.c.address_key == budgets.ACCOUNT.c.address_key) & (table.c.id == member)
