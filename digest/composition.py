@@ -19,7 +19,7 @@ from digest.learned import Learned, forgotten_rows, learned_terms
 from digest.learning import Feedback, effective_profiles, learned_rows
 from digest.matching import Matcher, TfidfMatcher
 from digest.order import OrderRule, fields, outside, shape
-from digest.pool import Bar, Beside, Pool, pooled
+from digest.pool import Bar, Beside, Pool, pooled, raised
 from digest.reasons import Origins, Reason, reasons_for
 from digest.selection import Selection, place_within
 from digest.thresholds import moved
@@ -145,6 +145,11 @@ class Edition:
         """The lowest match that any pair can be chosen with: `needed` items, and those beside a field, go down to the floor."""
         deeper = needed.any() or (self.bridging and self.policy == "allocation")
         return min(self.floor, self.least_threshold) if deeper else self.least_threshold
+
+    def at_threshold(self, threshold: float) -> "Edition":
+        """The same with another threshold; kinds that have one of their own keep it."""
+        thresholds = np.where(self.thresholds == self.threshold, threshold, self.thresholds)
+        return replace(self, threshold=threshold, thresholds=thresholds)
 
     @property
     def asks(self) -> npt.NDArray[np.bool_]:
@@ -274,7 +279,7 @@ def gather(edition: Edition, batch: Batch, reach: Reach) -> tuple[Wants, Pool]:
         matched.scores,
         matched.matches,
         matched.blocked,
-        Bar(edition.thresholds, shifts, edition.bounds, edition.floor, needed, edition.asks),
+        _bar(edition, shifts, needed),
         caps,
         np.full(len(batch), NO_LIMIT, np.int64) if batch.asks is None else batch.asks,
         moved(edition.threshold, shifts, *edition.bounds),
@@ -284,6 +289,16 @@ def gather(edition: Edition, batch: Batch, reach: Reach) -> tuple[Wants, Pool]:
         batch.burden,
     )
     return matched.wants, pool
+
+
+def _bar(edition: Edition, shifts: npt.NDArray[np.float64], needed: npt.NDArray[np.bool_]) -> Bar:
+    return Bar(edition.thresholds, shifts, edition.bounds, edition.floor, needed, edition.asks)
+
+
+def at_threshold(edition: Edition, pool: Pool, reach: Reach) -> Pool:
+    """The pool of this edition, from one that was gathered with a lower threshold; see `raised`."""
+    bar = _bar(edition, pool.shift, reach.needed > 0)
+    return raised(pool, bar, moved(edition.threshold, pool.shift, *edition.bounds))
 
 
 def _beside(edition: Edition, batch: Batch) -> Beside | None:

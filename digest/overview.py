@@ -1,13 +1,13 @@
 """The overview of an edition before it is sent: how well it fits, its border cases, what finds no room, other thresholds."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from digest.composition import Edition
-from digest.decision import Decision
+from digest.decision import DEEP, Decision, Reach, Shortfall
 from digest.eligibility import Block
 from digest.pool import Pool
 from digest.preview import BORDER
@@ -28,6 +28,19 @@ NO_ROOM = (
 )
 
 
+class Outcome(NamedTuple):
+    """What an edition comes to at a threshold. `fits` counts pairs of members and items at or above their threshold, `digests`
+    members who are sent something, `sent` items in these, and `deep` those of them from under the threshold because the item
+    needs readers; `heard` counts items that get all the readers they need, of those that need any."""
+
+    threshold: float
+    fits: int
+    digests: int
+    sent: int
+    deep: int
+    heard: int
+
+
 @dataclass(frozen=True, slots=True)
 class Overview:
     """Members and items are told by their places."""
@@ -42,29 +55,37 @@ class Overview:
     border_chosen: npt.NDArray[np.bool_]
     no_room: Ints
     """Over items: members whom it fits and who do not get it for want of room."""
-    others: list[tuple[float, int, int]]
-    """(threshold, members with anything at or above it, pairs), of the threshold in force and those above: what is under it was
-    not looked at."""
 
 
-def overview(edition: Edition, pool: Pool, decision: Decision, thresholds: Sequence[float]) -> Overview:
-    """Of an edition that was decided from this pool."""
-    shift = pool.threshold - edition.threshold
-    own = moved(edition.thresholds[pool.item], shift[pool.member], *edition.bounds)
-    free = np.flatnonzero((pool.code == Block.NONE) & ~(pool.deep & pool.beside))
-    near = free[np.lexsort((pool.item[free], pool.member[free], np.abs(pool.match[free] - own[free])))][:BORDER]
+def overview(edition: Edition, pool: Pool, decision: Decision) -> Overview:
+    """Of an edition and what was decided. The pool may be one of a lower threshold, so that both sides of the border are seen;
+    items from other networks, which have thresholds of their own, are no border cases."""
+    free = np.flatnonzero((pool.code == Block.NONE) & (pool.item < len(edition.items)))
+    own = moved(edition.thresholds[pool.item[free]], pool.shift[pool.member[free]], *edition.bounds)
+    nearest = np.lexsort((pool.item[free], pool.member[free], np.abs(pool.match[free] - own)))[:BORDER]
+    near = free[nearest]
     left = decision.left_item[np.isin(decision.left_code, NO_ROOM)]
-    passing = free[~pool.deep[free]]
-    higher = sorted({edition.threshold, *(other for other in thresholds if other > edition.threshold)})
     return Overview(
         histogram=np.histogram(np.minimum(decision.match, 99.99), np.arange(0, 101, WIDTH))[0],
         border_member=pool.member[near].astype(np.int64),
         border_item=pool.item[near].astype(np.int64),
         border_match=pool.match[near].astype(np.float64),
-        border_threshold=own[near],
+        border_threshold=own[nearest],
         border_chosen=_among(pool, near, decision),
-        no_room=np.bincount(left, minlength=len(edition.items)),
-        others=[_at(edition, pool, passing, shift, threshold) for threshold in higher],
+        no_room=np.bincount(left, minlength=len(pool.seen)),
+    )
+
+
+def outcome(edition: Edition, pool: Pool, decided: tuple[Decision, list[Shortfall]], reach: Reach) -> Outcome:
+    """Of an edition that was decided from exactly this pool."""
+    decision, short = decided
+    return Outcome(
+        threshold=edition.threshold,
+        fits=int(((pool.code == Block.NONE) & ~pool.deep).sum()),
+        digests=len(np.unique(decision.member)),
+        sent=len(decision.member),
+        deep=int((decision.note == DEEP).sum()),
+        heard=int((reach.needed > 0).sum()) - len(short),
     )
 
 
@@ -72,10 +93,3 @@ def _among(pool: Pool, pairs: Ints, decision: Decision) -> npt.NDArray[np.bool_]
     chosen = set(zip(decision.member.tolist(), decision.item.tolist(), strict=True))
     found = zip(pool.member[pairs].tolist(), pool.item[pairs].tolist(), strict=True)
     return np.array([pair in chosen for pair in found], dtype=np.bool_)
-
-
-def _at(edition: Edition, pool: Pool, passing: Ints, shift: Floats, threshold: float) -> tuple[float, int, int]:
-    usual = np.where(edition.thresholds == edition.threshold, threshold, edition.thresholds)
-    member, item = pool.member[passing], pool.item[passing]
-    fits = pool.match[passing] >= moved(usual[item], shift[member], *edition.bounds)
-    return threshold, len(np.unique(member[fits])), int(fits.sum())

@@ -33,8 +33,8 @@ class Pool:
     `deep` marks pairs under the member's threshold, but at or above the floor, of items that still need readers; `code` is a
     Block, 0 for pairs that may be chosen; `again` marks those that an earlier edition carried over, `beside` those of items from
     beside the member's usual field. Of `bridging` (whether they may get such a one), `caps` and `asks` (items and requests that
-    still fit), `burden` (points of match that asking them costs), `below` (allowed items under the threshold) and `threshold`
-    there is one for each member.
+    still fit), `burden` (points of match that asking them costs), `below` (allowed items under the threshold), `threshold` and
+    `shift` (how far feedback would move any threshold) there is one for each member.
     `seen` of shape (n_items, len(SEEN)) counts members.
     """
 
@@ -52,6 +52,7 @@ class Pool:
     burden: npt.NDArray[np.float64]
     below: npt.NDArray[np.int64]
     threshold: npt.NDArray[np.float64]
+    shift: npt.NDArray[np.float64]
     seen: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -78,7 +79,7 @@ def nobody(n_items: int) -> Pool:
     return Pool(
         none.astype(np.int32), none.astype(np.int32), none.astype(np.float32), none.astype(np.float32),
         none.astype(np.bool_), none.astype(np.bool_), none.astype(np.uint8), none.astype(np.bool_), none.astype(np.bool_),
-        none, none, none.astype(np.float64), none, none.astype(np.float64),
+        none, none, none.astype(np.float64), none, none.astype(np.float64), none.astype(np.float64),
         np.zeros((n_items, len(SEEN)), np.int64),
     )  # fmt: skip
 
@@ -162,9 +163,43 @@ def pooled(
         burden=np.zeros(n_members) if burden is None else burden,
         below=below.astype(np.int64),
         threshold=threshold,
+        shift=bar.shifts,
         seen=np.zeros((n_items, len(SEEN)), np.int64),
     )
     return replace(pool, seen=_seen(pool, blocked, bar.needed))
+
+
+def raised(pool: Pool, bar: Bar, threshold: npt.NDArray[np.float64]) -> Pool:
+    """From the pool of a lower bar what `pooled` would have made of this one, whose thresholds are at the floor or above.
+
+    Of pairs that may not be sent it holds no more than were kept before. Items beyond those of the bar come from other networks,
+    and stay as they are.
+    """
+    here = np.flatnonzero(pool.item < len(bar.thresholds))
+    row, column, match = pool.member[here], pool.item[here], pool.match[here]
+    passes = match >= moved(bar.thresholds[column], bar.shifts[row], *bar.bounds)
+    free, beside = pool.code[here] == Block.NONE, pool.beside[here] & (passes | ~bar.is_ask[column])
+    low = ~passes & free & (match >= bar.floor)
+    near = np.flatnonzero(low & beside)
+    near = near[np.lexsort((-match[near], row[near]))]
+    deep = low & bar.needed[column]
+    deep[near[place_within(row[near]) <= BESIDE]] = True
+    fell = here[free & ~passes & ~pool.deep[here]]
+    kept, is_deep, is_beside = np.ones(len(pool), dtype=np.bool_), pool.deep.copy(), pool.beside.copy()
+    kept[here], is_deep[here], is_beside[here] = passes | deep, deep, beside
+    return replace(
+        pool,
+        member=pool.member[kept],
+        item=pool.item[kept],
+        match=pool.match[kept],
+        score=pool.score[kept],
+        deep=is_deep[kept],
+        beside=is_beside[kept],
+        code=pool.code[kept],
+        again=pool.again[kept],
+        below=pool.below + np.bincount(pool.member[fell], minlength=pool.n_members),
+        threshold=threshold,
+    )
 
 
 def _strange(
@@ -184,7 +219,7 @@ def _seen(pool: Pool, blocked: Codes, needed: Bools) -> npt.NDArray[np.int64]:
     codes = blocked[:, columns]
     free = codes == Block.NONE
     room = (pool.caps > 0) & (pool.asks > 0)
-    reached = (pool.code == Block.NONE) & room[pool.member] & ~(pool.deep & pool.beside)
+    reached = (pool.code == Block.NONE) & room[pool.member]
     seen[columns, 0] = (~np.isin(codes, _NEVER)).sum(axis=0)
     seen[columns, 1] = (codes == Block.ALREADY_SENT).sum(axis=0)
     seen[columns, 2] = np.isin(codes, _MUTED).sum(axis=0)

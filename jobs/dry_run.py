@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from digest.overview import WIDTH, overview
 from digest.reasons import reasons_for
-from jobs.previewing import FACETS, GRID, PUSHED_OUT, person
+from jobs.previewing import FACETS, PUSHED_OUT, person
 from jobs.terminal import print_bars, print_table
 
 if TYPE_CHECKING:
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 def looked_over(found: "Rehearsal") -> dict[str, Any]:
     """As plain values: `who` gets a digest by facet and value, the `matches` of what they get by five points, twenty `border`
-    cases, what finds `no_room`, and what happens at `others`, higher thresholds."""
-    items, members = found.fitted.items, _by_key(found)
-    seen = overview(found.fitted, found.gathered.pool, found.decision, GRID)
-    with_digest = [members[key] for key in {row[2] for decided in found.decided for row in decided.chosen}]
+    cases, what finds `no_room`, what happens at `others`, lower and higher thresholds, beside the `threshold` in force, and the
+    `floor` under which none is looked at. `needing` counts the items that need readers."""
+    items, members = found.items, _by_key(found)
+    seen = overview(found.fitted, found.gathered.pool, found.decision)
+    with_digest = [members[key] for key in {row[0] for decided in found.decided for row in decided.chosen}]
     border = zip(
         seen.border_member.tolist(), seen.border_item.tolist(), seen.border_match.tolist(), seen.border_threshold.tolist(),
         seen.border_chosen.tolist(), strict=True,
@@ -39,7 +40,10 @@ def looked_over(found: "Rehearsal") -> dict[str, Any]:
             for row, column, match, threshold, chosen in border
         ],
         "no_room": [(items[n].title, count) for n, count in unplaced.most_common(PUSHED_OUT)],
-        "others": seen.others,
+        "threshold": found.fitted.threshold,
+        "floor": found.fitted.floor,
+        "needing": int((found.reach.needed > 0).sum()),
+        "others": [other._asdict() for other in found.others],
     }
 
 
@@ -63,7 +67,8 @@ def print_overview(told: dict[str, Any]) -> None:
 
     for facet, counts in told["who"].items():
         print_who(f"Members with a digest, by {facet.replace('_', ' ')}", counts)
-    print_bars("Items in digests, by match", [(f"{low} to {low + WIDTH}", n) for low, n in told["matches"]])
+    matches = _where_anything_is(told["matches"])
+    print_bars("Items in digests, by match", [(f"{low} to {low + WIDTH}", n) for low, n in matches])
     print()
     rows = [
         (facts(one["member"]), one["item"], f"{one['match']:g}", f"{one['threshold']:g}", "yes" if one["sent"] else "")
@@ -73,6 +78,30 @@ def print_overview(told: dict[str, Any]) -> None:
         print_table("Border cases, nearest first", ("member", "item", "match", "threshold", "sent"), rows, right=(2, 3))
     if told["no_room"]:
         print_table("Fits, but finds no room", ("item", "members"), told["no_room"], right=(1,))
-    columns = ("threshold", "members it leaves something", "items that fit")
-    print_table("At higher thresholds (`germane thresholds tune` shows lower ones, too)", columns,
-                [(f"{t:g}", f"{members:,}", f"{pairs:,}") for t, members, pairs in told["others"]], right=(0, 1, 2))  # fmt: skip
+    _print_others(told)
+
+
+def _print_others(told: dict[str, Any]) -> None:
+    rows = [
+        (
+            f"{'= ' if one['threshold'] == told['threshold'] else ''}{one['threshold']:g}",
+            *(f"{one[name]:,}" for name in ("fits", "digests", "sent", "deep")),
+            f"{one['heard']:,} of {told['needing']:,}",
+        )
+        for one in told["others"]
+    ]
+    columns = (
+        "threshold",
+        "pairs that fit",
+        "digests",
+        "items sent",
+        "of these under it",
+        "items with all readers needed",
+    )
+    print_table("At other thresholds", columns, rows, right=(0, 1, 2, 3, 4, 5))
+
+
+def _where_anything_is(bars: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Without the empty ends."""
+    full = [n for n, (_, count) in enumerate(bars) if count]
+    return bars[full[0] : full[-1] + 1] if full else []

@@ -1,13 +1,16 @@
 """An edition that would be composed at some moment, through the same code as a real one; nothing is written."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from digest.composition import Edition as Fitted
+from digest.composition import at_threshold
 from digest.decision import Decision, Reach
+from digest.items import Item
+from digest.overview import Outcome, outcome
 from digest.slots import week_of
 from jobs.combined import Company, company_of, explain_guests
 from jobs.considering import listen
@@ -24,7 +27,10 @@ from store.networks import Network
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What would be decided, and what it is decided from: a batch of members and their rows for each shard."""
+    """What would be decided, and what it is decided from: a batch of members and their rows for each shard.
+
+    The pool of what was `gathered` is that of the lowest threshold looked at.
+    """
 
     edition: Edition
     fitted: Fitted
@@ -34,6 +40,10 @@ class Rehearsal:
     batches: list[list[PlannedDigest]]
     decided: list[Decided]
     shortfalls: list[Shortfall]
+    items: Sequence[Item]
+    """Those of the edition, and after them those that join its mails from other networks."""
+    others: list[Outcome]
+    """What it would come to at the other thresholds that were asked for, and at the one in force; lowest first."""
 
 
 def imagined(network: Network, at: datetime, settings: dict[str, Any]) -> Edition:
@@ -55,14 +65,18 @@ def rehearsed(
     at: datetime,
     *,
     only: PlannedDigest | None = None,
+    thresholds: Sequence[float] = (),
     watch: Callable[[int], AbstractContextManager[Callable[[int], None]]] = lambda _: nullcontext(lambda _: None),
 ) -> Rehearsal:
     """Decide the edition that would open at this moment for everybody in its audience, and write down nothing.
 
-    With `only` there are rows for that one member alone. `watch` is given the number of members, and told of those matched.
+    With `only` there are rows for that one member alone. What is under the floor is not looked at, whatever other `thresholds`
+    are asked for. `watch` is given the number of members, and told of those matched.
     """
     settings = edition_settings(services, network)
     edition, fitted = imagined(network, at, settings), fitted_at(services, network, settings, at)
+    others = [other for other in thresholds if fitted.floor <= other != fitted.threshold]
+    lowest = fitted.at_threshold(min([fitted.threshold, *others]))
     with services.database.reading() as connection:
         reach = reach_of(connection, settings, fitted, at)
         size = considered.audience_size(connection, network.key)
@@ -70,8 +84,9 @@ def rehearsed(
     batches: list[list[PlannedDigest]] = []
     with watch(size) as advance:
         everybody = _watched(services, network, batches, advance)
-        gathered = gather_edition(services, network, edition, fitted, reach, everybody, company)
-    decision, short = decide_whole(fitted, gathered, reach, company)
+        gathered = gather_edition(services, network, edition, lowest, reach, everybody, company)
+    exact = _exactly(fitted, gathered, reach)
+    decision, short = decide_whole(fitted, exact, reach, company)
     found = Found(0, Part(gathered.member_keys, decision), gathered.wants)
     batches = [[only]] if only else batches
     return Rehearsal(
@@ -83,7 +98,24 @@ def rehearsed(
         batches=batches,
         decided=[_settled(services, network, edition, fitted, found, batch, company) for batch in batches],
         shortfalls=[stored_shortfall(fitted, gathered, one) for one in short if one.item < len(fitted.items)],
+        items=company.whole(fitted).items,
+        others=sorted(
+            [
+                outcome(fitted, exact.pool, (decision, short), company.reach(reach)),
+                *(_outcome(fitted.at_threshold(other), gathered, reach, company) for other in others),
+            ]
+        ),
     )
+
+
+def _exactly(fitted: Fitted, gathered: Gathered, reach: Reach) -> Gathered:
+    """From what was gathered with a lower threshold what would have been with that of this edition."""
+    return replace(gathered, pool=at_threshold(fitted, gathered.pool, reach))
+
+
+def _outcome(fitted: Fitted, gathered: Gathered, reach: Reach, company: Company) -> Outcome:
+    exact = _exactly(fitted, gathered, reach)
+    return outcome(fitted, exact.pool, decide_whole(fitted, exact, reach, company), company.reach(reach))
 
 
 def _settled(

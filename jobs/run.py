@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -314,10 +315,12 @@ def report_on(
 def rehearse(services: "Services", network: "Network", *, at: datetime, progress: Any = None) -> RunReport:
     """What `run_edition` would compose at this moment, through the same code; nothing is written."""
     from jobs.dry_run import looked_over
+    from jobs.previewing import GRID
     from jobs.rehearsal import rehearsed
 
     _check_templates(services, network)
-    found = rehearsed(services, network, at, watch=lambda members: advancing(progress, "Rehearsing", members))
+    watch = partial(advancing, progress, "Rehearsing")
+    found = rehearsed(services, network, at, thresholds=GRID, watch=watch)
     sizes, skipped, reach = Counter[int](), Counter[str](), Counter[int]()
     for decided in found.decided:
         sizes.update(items for _, state, _, items, *_ in decided.digests if state == "composed")
@@ -390,7 +393,7 @@ def summary(report: RunReport) -> list[tuple[str, int]]:
     return [
         ("members considered", report.considered),
         ("digests", report.digests),
-        ("  delivered", report.delivered),
+        *([] if report.state == "rehearsed" else [("  delivered", report.delivered)]),
         *((f"  {word}", n) for word, n in (("failed", report.failed), ("waiting", report.queued)) if n),
         ("members with nothing", sum(report.skipped.values())),
         *((f"  {WORDS.get(reason, reason)}", n) for reason, n in report.skipped.items()),
