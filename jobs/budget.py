@@ -16,23 +16,24 @@ if TYPE_CHECKING:
     from store.networks import Network
 
 
-def budget_of(services: "Services", network: "Network", member_key: int) -> dict[str, Any]:
+def budget_of(services: "Services", network: "Network", member: "StoredMember") -> dict[str, Any]:
     """The allowance in this network and over all, what is left of it now, and the draws of the last month, as JSON has them."""
     from zoneinfo import ZoneInfo
 
-    now = services.now()
+    now, wish = services.now(), member.member.preferences
     day = now.astimezone(ZoneInfo(network.time_zone)).toordinal()
     with services.database.writing() as connection:
         budgets.open_accounts(connection, network.key)
-        account = budgets.accounts(connection, network.key, member_key, member_key, day).get(member_key)
-        wished = budgets.wished_by(connection, member_key)
+        account = budgets.accounts(connection, network.key, member.key, member.key, day).get(member.key)
+        wished = budgets.wished_by(connection, member.key)
         draws = budgets.recent(connection, account.key, day) if account else []
     usual, over_all = bounds_of(services.settings.budget.model_dump())
     own = usual.allowance(Wished(*(getattr(network, name) for name in Wished._fields)), wished)
     altogether = over_all.allowance(Wished(), account.wished if account else Wished())
     left = room(account.drawn if account else (), network.key, own, altogether, now, day)
+    most_items = network.items_per_digest or services.settings.digest.items
     return {
-        "allowed": own._asdict(),
+        "allowed": {"items_per_digest": min(most_items, wish.items_per_digest or most_items)} | own._asdict(),
         "allowed_overall": altogether._asdict(),
         "left": {"mails": left.mails, "asks": left.asks, "next_mail_from": left.not_before},
         "draws": draws,
@@ -51,12 +52,15 @@ def set_budget(services: "Services", member: "StoredMember", changes: dict[str, 
 
 
 def print_budget(who: str, account: dict[str, Any]) -> None:
-    names = {"mails_per_week": "mails in any 7 days", "hours_between_mails": "hours between two mails",
-             "asks_per_month": "requests in any 31 days"}  # fmt: skip
-    rows = [(words, account["allowed"][name], account["allowed_overall"][name]) for name, words in names.items()]
+    names = {"items_per_digest": "items in one digest", "mails_per_week": "mails in any 7 days",
+             "hours_between_mails": "hours between two mails", "asks_per_month": "requests in any 31 days"}  # fmt: skip
+    rows = [
+        (words, account["allowed"][name], account["allowed_overall"].get(name, "")) for name, words in names.items()
+    ]
     print_table(f"What {printable(who)} can be sent", ("", "here", "over all"), rows, right=(1, 2))
     left = account["left"]
-    click.echo(f"left now: {left['mails']} mails, {left['asks']} requests; the next mail from {left['next_mail_from']}")
+    first = printable(left["next_mail_from"])
+    click.echo(f"left now: {left['mails']} mails, {left['asks']} requests; the next mail from {first}")
     columns = ("when", "network", "what", "mails", "requests", "items")
     rows = [tuple(draw.values()) for draw in account["draws"]]
     if rows:

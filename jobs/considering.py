@@ -129,7 +129,7 @@ def why_nothing(member: PlannedDigest, network: Network, edition: Edition, today
     urgent = edition.kind == "urgent"
     if urgent and not member.urgent:
         return "not_urgent"
-    combined = "combined" if member.home and not urgent and edition.settings.get("combine") else None
+    combined = "combined" if is_combined(member, edition) else None
     reason = combined or why_no_mail(
         status=member.status,  # type: ignore[arg-type]
         paused_until=member.paused_until,
@@ -142,6 +142,11 @@ def why_nothing(member: PlannedDigest, network: Network, edition: Edition, today
         quiet=NEVER_QUIET if urgent else quiet_of(edition),
     )
     return reason or (None if is_due(member, network, edition) else "cadence")
+
+
+def is_combined(member: PlannedDigest, edition: Edition) -> bool:
+    """Whether what fits them comes in the mail of another network of theirs."""
+    return bool(member.home and edition.kind == "weekly" and edition.settings.get("combine"))
 
 
 def quiet_of(edition: Edition) -> Quiet:

@@ -15,7 +15,7 @@ from digest.composition import decided as decide_all
 from digest.decision import Decision, Reach, Shortfall
 from digest.pool import Pool
 from digest.reach import reach_left, unused_words
-from jobs.considering import batch_of, due_members
+from jobs.considering import batch_of, due_members, is_combined
 from jobs.failpoints import reach as fail_point
 from jobs.services import Services
 from store import considered, decisions, editions
@@ -48,6 +48,8 @@ class Gathered:
     """By the first member key of a shard; kept of a small audience only, so that its reasons need no second matching."""
     sample: list[tuple[Wants, list[str]]]
     """What members of the first shards want, as it is matched and in their own words: for what would bring an item to more."""
+    elsewhere: int
+    """Members who are not among these, as what fits them comes in the mail of another network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,10 @@ def gather_edition(
     pools: list[Pool] = []
     wants: dict[int, Wants] = {}
     sample: list[tuple[Wants, list[str]]] = []
+    elsewhere = 0
     for batch in batches:
         able = due_members(batch, network, edition)
+        elsewhere += sum(is_combined(member, edition) for member in batch)
         if not able:
             continue
         with services.database.reading() as connection:
@@ -96,7 +100,7 @@ def gather_edition(
             wants[able[0].member_key] = wanted
             sample.append((wanted, [member.stated for member in able]))
     width = len(company.whole(fitted).items) if company else len(fitted.items)
-    return Gathered(keys, Pool.joined(pools, width), wants if len(keys) <= KEPT_WANTS else {}, sample)
+    return Gathered(keys, Pool.joined(pools, width), wants if len(keys) <= KEPT_WANTS else {}, sample, elsewhere)
 
 
 def reach_of(connection: Connection, settings: dict[str, Any], fitted: Fitted, as_of: datetime) -> Reach:
@@ -212,6 +216,8 @@ def _planned(services: Services, edition_key: int) -> Iterator[list[PlannedDiges
 
 
 def stored_shortfall(fitted: Fitted, gathered: Gathered, short: Shortfall) -> decisions.Shortfall:
+    """With the words that members use. Who gets it elsewhere is no reason to tell that too few may receive it."""
     wants, stated = [some for some, _ in gathered.sample], [text for _, texts in gathered.sample for text in texts]
     words = unused_words(fitted, wants, stated, short.item)
-    return decisions.Shortfall(fitted.items[short.item].key, short.needed, short.got, short.cause, short.counts, words)
+    cause = "elsewhere" if gathered.elsewhere and short.cause in {"nobody_eligible", "too_few"} else short.cause
+    return decisions.Shortfall(fitted.items[short.item].key, short.needed, short.got, cause, short.counts, words)

@@ -193,6 +193,7 @@ def summary(report: "ItemPreview") -> list[tuple[str, int]]:
     rows = [
         (f"would get it{most}", report.reached),
         (f"  under their threshold, down to {report.floor:g}: it needs {report.needed:,}", report.deep),
+        ("  in the mail of another network of theirs", report.elsewhere),
         (f"lacking of the {report.needed:,} it needs", report.lacking),
         (f"fit it at or above the threshold ({report.threshold:g}, moved by feedback)", report.fits),
         ("  who have no room for it, or were asked enough lately", report.full),
@@ -200,7 +201,7 @@ def summary(report: "ItemPreview") -> list[tuple[str, int]]:
         *((f"fit it but may not get it: {reason.replace('_', ' ')}", n) for reason, n in report.blocked.items()),
         ("considered", report.considered),
     ]
-    always = {0, 3, len(rows) - 1}
+    always = {0, 4, len(rows) - 1}
     return [row for n, row in enumerate(rows) if row[1] or n in always]
 
 

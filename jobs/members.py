@@ -200,7 +200,7 @@ def budget(config: Path | None, /, who: str, slug: str, overall: bool, as_json: 
         found = _find(connection, network, who)
     if changes := {name: value for name, value in given.items() if value is not None}:
         set_budget(services, found, changes, overall=overall)
-    account = budget_of(services, network, found.key)
+    account = budget_of(services, network, found)
     print_json(account) if as_json else print_budget(found.member.address, account)
 
 

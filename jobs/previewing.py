@@ -81,6 +81,8 @@ class ItemPreview:
     reached: int
     deep: int
     """Of the reached, those under their threshold: the item needs readers."""
+    elsewhere: int
+    """Of the reached, those who get it in the mail of another network of theirs."""
     fits: int
     full: int
     over_reach: int
@@ -110,6 +112,8 @@ class Loaded:
     columns: tuple[int, ...]
     """Of the previewed items, where they stand in the edition."""
     members: list[PlannedDigest]
+    combined: bool
+    """Whether who is in several networks gets one mail."""
     readers: Readers
     codes: Codes
     """Blocks of shape (n_members, n_previewed)."""
@@ -124,7 +128,7 @@ def load(
 ) -> Loaded:
     """Match everybody due a digest with what is open at this moment, and decide the edition without the items previewed."""
     fitted, settings = _fitted(services, network, at, previewed)
-    edition = imagined(network, at, settings)
+    edition = imagined(network, at, settings | {"combine": False})  # wherever their mail comes from
     keys = {item.key for item in previewed}
     columns = tuple(n for n, item in enumerate(fitted.items) if item.key in keys)
     with services.database.reading() as connection:
@@ -168,6 +172,7 @@ def load(
         reach=reach,
         columns=columns,
         members=members,
+        combined=bool(settings.get("combine")),
         readers=Readers.joined(parts),
         codes=np.concatenate(codes),
         standing=standing,
@@ -234,6 +239,7 @@ def previewed(loaded: Loaded, number: int, *, names: bool = False) -> ItemPrevie
         most=None if most == NO_LIMIT else most,
         reached=len(found.reached),
         deep=int(found.deep.sum()),
+        elsewhere=sum(bool(loaded.members[row].home) for row in found.reached.tolist()) if loaded.combined else 0,
         fits=found.fits,
         full=found.full,
         over_reach=found.over_reach,

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 
 def expected_shortfall(services: "Services", network: "Network", item: "Item") -> dict[str, Any] | None:
-    """The shortfall of an item by itself, as if nothing else were open, in words; None where its reach can be had."""
-    settings, now = edition_settings(services, network), services.now()
+    """The shortfall of an item by itself, as if nothing else were open, in words; None where its reach can be had.
+
+    Members whose mail comes from another network count: that mail brings it to them.
+    """
+    settings, now = edition_settings(services, network) | {"combine": False}, services.now()
     if not limits_for(item, settings["reach"])[0]:
         return None
     edition = imagined(network, now, settings)

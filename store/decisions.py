@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from store.budgets import DRAW, GIVEN_BACK
 from store.database import StoreError, insert_rows
-from store.editions import DECISION, DIGEST_ITEM, FEEDBACK, OUTBOX, SHORTFALL
+from store.editions import DECISION, DIGEST_ITEM, FEEDBACK, ITEM, OUTBOX, SHORTFALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,9 @@ def drop_items(connection: Connection, dropped: Sequence[tuple[int, int, str]], 
     """Write down items, as (digest, item, why), that are not in the mails they were chosen for, and draw no request for them."""
     this = DIGEST_ITEM.c.digest_id == bindparam("digest"), DIGEST_ITEM.c.item_id == bindparam("item")
     drop = update(DIGEST_ITEM).where(*this, DIGEST_ITEM.c.dropped == "").values(dropped=bindparam("why"))
-    give_back = update(DRAW).where(DRAW.c.digest_id == bindparam("digest"), DRAW.c.asks > 0)
+    its_network = select(ITEM.c.network_id).where(ITEM.c.id == bindparam("item")).scalar_subquery()
+    drawn = DRAW.c.digest_id == bindparam("digest"), DRAW.c.network_id == its_network, DRAW.c.asks > 0
+    give_back = update(DRAW).where(*drawn).values(asks=DRAW.c.asks - 1)
     for digest, item, why in dropped:
         if connection.execute(drop, {"digest": digest, "item": item, "why": why}).rowcount and item in requests:
-            connection.execute(give_back.values(asks=DRAW.c.asks - 1), {"digest": digest})
+            connection.execute(give_back, {"digest": digest, "item": item})

@@ -4,16 +4,28 @@ from tests.jobs.installation import Installation, germane, printed
 def test_it_shows_what_is_allowed_drawn_and_left(installation: Installation) -> None:
     germane("run", "--no-send")
     told = printed("members", "budget", "ann@example.org")
-    assert told["allowed"] == {"mails_per_week": 3, "hours_between_mails": 6, "asks_per_month": 4}
+    assert told["allowed"] == {
+        "items_per_digest": 6,
+        "mails_per_week": 3,
+        "hours_between_mails": 6,
+        "asks_per_month": 4,
+    }
     assert told["left"]["mails"] == 2
     (draw,) = told["draws"]
     assert (draw["network"], draw["what"], draw["mails"], draw["asks"]) == ("breathe-well", "digest", 1, 0)
-    assert "Drawn in the last 31 days" in germane("members", "budget", "ann@example.org").stdout
+    shown = germane("members", "budget", "ann@example.org").stdout
+    assert "Drawn in the last 31 days" in shown
+    assert "the next mail from 2026-11-16 13:30+00:00\n" in shown
 
 
 def test_a_member_sets_less_and_no_more_than_is_allowed(installation: Installation) -> None:
     told = printed("members", "budget", "ann@example.org", "--asks-per-month", 0, "--mails-per-week", 50)
-    assert told["allowed"] == {"mails_per_week": 7, "hours_between_mails": 6, "asks_per_month": 0}
+    assert told["allowed"] == {
+        "items_per_digest": 6,
+        "mails_per_week": 7,
+        "hours_between_mails": 6,
+        "asks_per_month": 0,
+    }
     told = printed("members", "budget", "ann@example.org", "--overall", "--mails-per-week", 1)
     assert told["allowed_overall"]["mails_per_week"] == 1
     assert told["left"]["mails"] == 1
@@ -22,7 +34,12 @@ def test_a_member_sets_less_and_no_more_than_is_allowed(installation: Installati
 def test_a_network_has_limits_of_its_own(installation: Installation) -> None:
     assert germane("networks", "set", "breathe-well", "--asks-per-month", 2, "--hours-between-mails", 48).exit_code == 0
     told = printed("members", "budget", "ann@example.org")
-    assert told["allowed"] == {"mails_per_week": 3, "hours_between_mails": 48, "asks_per_month": 2}
+    assert told["allowed"] == {
+        "items_per_digest": 6,
+        "mails_per_week": 3,
+        "hours_between_mails": 48,
+        "asks_per_month": 2,
+    }
 
 
 def test_no_member_of_the_name_is_a_wrong_call(installation: Installation) -> None:

@@ -184,6 +184,41 @@ def test_a_budget_over_all_networks_holds_for_both(two: Two) -> None:
     assert sum(row["kind"] == "request" for row in told["sent"]) == 2
 
 
+def test_a_request_that_was_withdrawn_is_given_back_to_its_own_network_alone(two: Two) -> None:
+    two.post("here", two.home, kind="request")
+    two.post("there", two.other, kind="request")
+    germane("run", "--no-send")
+    germane("items", "withdraw", "there", "--network", "heart-help")
+    germane("send")
+    with two.installation.database.reading() as connection:
+        jo = members.find(connection, two.home, "jo@example.org")
+        assert jo
+        rows = connection.execute(select(budgets.DRAW)).all()
+        mine = {row.network_id: row.asks for row in rows if row.digest_id in _digests(connection, jo.key)}
+    assert mine == {two.home: 1, two.other: 0}
+
+
+def test_a_preview_counts_who_gets_it_in_the_mail_of_another_network(two: Two) -> None:
+    two.post("there", two.other, kind="request", reach_needed=1)
+    (found,) = printed("items", "preview", "there", "--network", "heart-help")
+    assert (found["reached"], found["elsewhere"], found["lacking"]) == (3, 1, 0)
+    shown = germane("items", "preview", "there", "--network", "heart-help").stdout
+    assert "in the mail of another network of theirs" in shown
+    germane("run")
+    shown = printed("items", "show", "there", "--network", "heart-help")
+    assert shown["digests"] == 3
+
+
+def test_a_request_is_not_told_to_lack_readers_who_get_it_in_another_mail(two: Two) -> None:
+    only_jo = ("--audience-languages", "cy", "--reach-needed", 1)
+    title = "Pulmonary rehabilitation by telephone"
+    posted = germane("items", "post", "--network", "heart-help", "--kind", "request", "--title", title, *only_jo)
+    assert (posted.exit_code, posted.stderr) == (0, "")
+    (short,) = printed("run", "--network", "heart-help")[0]["short"]
+    assert (short["got"], short["cause"]) == (0, "elsewhere")
+    assert "the mail of another network" in short["why"]
+
+
 def test_one_that_takes_over_after_a_crash_combines_as_it_was_decided(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:
