@@ -177,7 +177,7 @@ def decide_once(
     gathered = gather_edition(services, network, edition, fitted, reach, batches, company)
     decision, short = decide_whole(fitted, gathered, reach, company)
     whole = Part(gathered.member_keys, decision)
-    stored = [stored_shortfall(fitted, gathered, one) for one in short if one.item < len(fitted.items)]
+    stored = [stored_shortfall(edition, fitted, gathered, one) for one in short if one.item < len(fitted.items)]
     size = services.settings.digest.shard
     with services.database.writing() as connection:
         editions.renew(connection, edition.key, owner, services.now(), services.settings.schedule.lease_s)
@@ -215,9 +215,12 @@ def _planned(services: Services, edition_key: int) -> Iterator[list[PlannedDiges
         after = batch[-1].member_key
 
 
-def stored_shortfall(fitted: Fitted, gathered: Gathered, short: Shortfall) -> decisions.Shortfall:
-    """With the words that members use. Who gets it elsewhere is no reason to tell that too few may receive it."""
+def stored_shortfall(edition: Edition, fitted: Fitted, gathered: Gathered, short: Shortfall) -> decisions.Shortfall:
+    """With the words that members use. Where too few may receive it as they do not take urgent mail, or get it elsewhere, that is
+    the cause."""
     wants, stated = [some for some, _ in gathered.sample], [text for _, texts in gathered.sample for text in texts]
     words = unused_words(fitted, wants, stated, short.item)
-    cause = "elsewhere" if gathered.elsewhere and short.cause in {"nobody_eligible", "too_few"} else short.cause
+    cause: str = short.cause
+    if cause in {"nobody_eligible", "too_few"}:
+        cause = "not_urgent" if edition.kind == "urgent" else "elsewhere" if gathered.elsewhere else cause
     return decisions.Shortfall(fitted.items[short.item].key, short.needed, short.got, cause, short.counts, words)

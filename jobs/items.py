@@ -150,7 +150,9 @@ def _post_urgent(
     held = post_urgent(services, network, fields, by)
     click.echo(held.public_id)
     click.echo(
-        f"germane: it is held until another coordinator says: germane items approve {held.public_id} --by WHO", err=True
+        f"germane: it is held until another coordinator says: germane items approve {held.public_id} --by WHO; "
+        f"germane items preview {held.public_id} shows whom it would reach",
+        err=True,
     )
 
 

@@ -157,7 +157,8 @@ def _records(file: Path, reader: "ItemReader") -> "Iterator[tuple[str, Mapping[s
 def print_preview(report: "ItemPreview") -> None:
     """All that is known of one item before it is sent."""
     title = f"{report.kind}: {report.title}"
-    print_table(title, ("if the edition opened now", "members"), summary(report), right=(1,))
+    when = "if it were approved now" if report.urgent else "if the edition opened now"
+    print_table(title, (when, "members"), summary(report), right=(1,))
     for same in report.same_as:
         click.echo(f"The same thing as: {printable(same)}. A member gets one of the two.")
     for facet, counts in report.who.items():
@@ -199,7 +200,7 @@ def summary(report: "ItemPreview") -> list[tuple[str, int]]:
         ("  who have no room for it, or were asked enough lately", report.full),
         ("  beyond the reach it may have", report.over_reach),
         *((f"fit it but may not get it: {reason.replace('_', ' ')}", n) for reason, n in report.blocked.items()),
-        ("considered", report.considered),
+        ("take urgent mail" if report.urgent else "considered", report.considered),
     ]
     always = {0, 4, len(rows) - 1}
     return [row for n, row in enumerate(rows) if row[1] or n in always]

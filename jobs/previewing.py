@@ -17,13 +17,14 @@ from digest.limits import NO_LIMIT
 from digest.pool import Pool
 from digest.preview import NOTHING, Bars, Preview, Readers, Standing, Wish, preview
 from digest.reasons import reasons_for
-from jobs.considering import batch_of, due_members
+from jobs.considering import batch_of, due_members, is_combined
 from jobs.deciding import KEPT_WANTS, reach_of
 from jobs.fitting import edition_settings, fit_edition
 from jobs.rehearsal import audience, imagined
 from jobs.services import Services
 from store import items
 from store.considered import PlannedDigest
+from store.editions import Edition
 from store.networks import Network
 
 GRID = tuple(range(20, 65, 5))
@@ -73,6 +74,7 @@ class ItemPreview:
     title: str
     kind: str
     public_id: str
+    urgent: bool
     considered: int
     threshold: float
     floor: float
@@ -107,13 +109,12 @@ class ItemPreview:
 class Loaded:
     """A network's members and the edition that would open without the items previewed: item after item costs little."""
 
+    edition: Edition
     fitted: Fitted
     reach: Reach
     columns: tuple[int, ...]
     """Of the previewed items, where they stand in the edition."""
     members: list[PlannedDigest]
-    combined: bool
-    """Whether who is in several networks gets one mail."""
     readers: Readers
     codes: Codes
     """Blocks of shape (n_members, n_previewed)."""
@@ -126,9 +127,13 @@ class Loaded:
 def load(
     services: Services, network: Network, at: datetime, previewed: Sequence[Item], advance: Advance = lambda _n: None
 ) -> Loaded:
-    """Match everybody due a digest with what is open at this moment, and decide the edition without the items previewed."""
-    fitted, settings = _fitted(services, network, at, previewed)
-    edition = imagined(network, at, settings | {"combine": False})  # wherever their mail comes from
+    """Match everybody due a digest with what is open at this moment, and decide the edition without the items previewed.
+
+    An urgent item that waits for its approval goes by itself to those who take urgent mail.
+    """
+    urgent = any(item.urgent and item.state == "held" for item in previewed)
+    fitted, settings = _fitted(services, network, at, previewed, alone=urgent)
+    edition = imagined(network, at, settings | {"combine": False}, urgent=urgent)  # wherever their mail comes from
     keys = {item.key for item in previewed}
     columns = tuple(n for n, item in enumerate(fitted.items) if item.key in keys)
     with services.database.reading() as connection:
@@ -153,7 +158,8 @@ def load(
         codes.append(_blocked(fitted, batch, columns))
         members += able
     if not members:
-        raise NobodyDue(f"{network.slug} has no member who is due a digest; `germane members list` shows who there is")
+        lacking = "takes urgent mail" if urgent else "is due a digest"
+        raise NobodyDue(f"{network.slug} has no member who {lacking}; `germane members list` shows who there is")
     pool = Pool.joined(pools, len(fitted.items))
     decision, _ = decided(fitted, pool, Reach(needed, reach.most))
     item = decision.item.astype(np.int64)
@@ -168,11 +174,11 @@ def load(
         pool.burden,
     )
     return Loaded(
+        edition=replace(edition, settings=settings),
         fitted=fitted,
         reach=reach,
         columns=columns,
         members=members,
-        combined=bool(settings.get("combine")),
         readers=Readers.joined(parts),
         codes=np.concatenate(codes),
         standing=standing,
@@ -186,17 +192,17 @@ class NobodyDue(ValueError):
 
 
 def _fitted(
-    services: Services, network: Network, at: datetime, previewed: Sequence[Item]
+    services: Services, network: Network, at: datetime, previewed: Sequence[Item], *, alone: bool
 ) -> tuple[Fitted, dict[str, Any]]:
     settings = edition_settings(services, network)
     oldest = at - timedelta(days=settings["max_item_age_days"])
     with services.database.reading() as connection:
-        keys = [item.key for item in items.open_items(connection, network.key, at, oldest)]
+        keys = [] if alone else [item.key for item in items.open_items(connection, network.key, at, oldest)]
     new = [item for item in previewed if item.key not in keys]
     return fit_edition(services, network, settings, keys, at, None, new), settings
 
 
-def _due(services: Services, network: Network, edition: Any, advance: Advance) -> Iterator[list[PlannedDigest]]:
+def _due(services: Services, network: Network, edition: Edition, advance: Advance) -> Iterator[list[PlannedDigest]]:
     for batch in audience(services, network):
         if able := due_members(batch, network, edition):
             yield able
@@ -232,6 +238,7 @@ def previewed(loaded: Loaded, number: int, *, names: bool = False) -> ItemPrevie
         title=item.title,
         kind=item.kind,
         public_id=item.public_id,
+        urgent=loaded.edition.kind == "urgent",
         considered=len(loaded.members),
         threshold=threshold,
         floor=bars.floor,
@@ -239,7 +246,7 @@ def previewed(loaded: Loaded, number: int, *, names: bool = False) -> ItemPrevie
         most=None if most == NO_LIMIT else most,
         reached=len(found.reached),
         deep=int(found.deep.sum()),
-        elsewhere=sum(bool(loaded.members[row].home) for row in found.reached.tolist()) if loaded.combined else 0,
+        elsewhere=sum(is_combined(loaded.members[row], loaded.edition) for row in found.reached.tolist()),
         fits=found.fits,
         full=found.full,
         over_reach=found.over_reach,

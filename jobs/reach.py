@@ -33,4 +33,4 @@ def expected_shortfall(services: "Services", network: "Network", item: "Item") -
         reach = reach_of(connection, settings, fitted, now)
     gathered = gather_edition(services, network, edition, fitted, reach, audience(services, network))
     _, short = decide_all(fitted, gathered.pool, reach)
-    return told([item], stored_shortfall(fitted, gathered, short[0])) if short else None
+    return told([item], stored_shortfall(edition, fitted, gathered, short[0])) if short else None

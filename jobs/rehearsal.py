@@ -46,9 +46,10 @@ class Rehearsal:
     """What it would come to at the other thresholds that were asked for, and at the one in force; lowest first."""
 
 
-def imagined(network: Network, at: datetime, settings: dict[str, Any]) -> Edition:
+def imagined(network: Network, at: datetime, settings: dict[str, Any], *, urgent: bool = False) -> Edition:
     """An edition that is not stored."""
-    return Edition(0, "preview", network.key, week_of(at, network.time_zone), "opened", at, "", None, settings)
+    slot, kind = week_of(at, network.time_zone), "urgent" if urgent else "weekly"
+    return Edition(0, "preview", network.key, slot, "opened", at, "", None, settings, kind)
 
 
 def fitted_at(services: Services, network: Network, settings: dict[str, Any], at: datetime) -> Fitted:
@@ -97,7 +98,7 @@ def rehearsed(
         decision=decision,
         batches=batches,
         decided=[_settled(services, network, edition, fitted, found, batch, company) for batch in batches],
-        shortfalls=[stored_shortfall(fitted, gathered, one) for one in short if one.item < len(fitted.items)],
+        shortfalls=[stored_shortfall(edition, fitted, gathered, one) for one in short if one.item < len(fitted.items)],
         items=company.whole(fitted).items,
         others=sorted(
             [

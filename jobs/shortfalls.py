@@ -19,6 +19,7 @@ CAUSES = {
     "below_floor": "it fits too few interests, even down to the floor",
     "too_few": "too few may receive it",
     "reach_limit": "it may go to no more members than this",
+    "not_urgent": "too few of those who may receive it take urgent mail",
     "elsewhere": "what fits the others comes in the mail of another network of theirs",
 }
 HELP = {
@@ -29,6 +30,7 @@ HELP = {
     "below_floor": "say in the title and text what it is about in the words that members use",
     "too_few": "widen its audience",
     "reach_limit": "raise its --reach-most",
+    "not_urgent": "nothing need be done: the next digest brings it to others whom it fits",
     "elsewhere": "that mail brings it to them where it fits; widen its audience if these are too few as well",
 }
 

@@ -49,6 +49,27 @@ def test_once_approved_it_goes_at_once_to_those_it_fits_who_take_urgent_mail(net
     assert (told["state"], told["delivery"]) == ("composed", "handed_over")
 
 
+def test_before_it_is_approved_it_is_previewed_as_what_it_is(network: Installation) -> None:
+    item = post()
+    (found,) = printed("items", "preview", item)
+    assert (found["urgent"], found["considered"], found["reached"]) == (True, 1, 1)
+    shown = germane("items", "preview", item).stdout
+    assert "if it were approved now" in shown
+    assert "take urgent mail" in shown
+    approve(item)
+    assert printed("items", "show", item)["digests"] == 1
+
+
+def test_that_nobody_takes_urgent_mail_is_told_as_the_cause(installation: Installation) -> None:
+    for name in ("helen", "rhodri"):
+        installation.join(f"{name}@example.org", Profile(languages=("en",)), role="coordinator")
+    item = post()
+    result = germane("items", "preview", item)
+    assert (result.exit_code, "no member who takes urgent mail" in result.stderr) == (2, True)
+    assert "take urgent mail" in approve(item)
+    assert "take urgent mail" in printed("items", "show", item)["shortfall"]
+
+
 def test_it_comes_once_and_the_digest_does_not_repeat_it(network: Installation) -> None:
     approve(post())
     network.now += timedelta(hours=8)
