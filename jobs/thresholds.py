@@ -66,6 +66,12 @@ def set_(config: Path | None, value: str, kind: str | None, slug: str) -> None:
 
     match = _match(value)
     services = open_services(config)
+    floor = services.settings.matching.floor
+    if match is not None and match < floor:
+        raise click.BadParameter(
+            f"{match:g} is under matching.floor = {floor:g}, down to which requests look for readers; lower that first",
+            param_hint="MATCH",
+        )
     with services.database.writing() as connection:
         network = networks.find(connection, slug)
         store.put(connection, network, kind or "", match, who(), services.now())

@@ -33,9 +33,10 @@ def coordinator(services: "Services", network: "Network", who: str, option: str 
 
 
 def post_urgent(services: "Services", network: "Network", fields: Mapping[str, object], who: str) -> "Item":
-    """Hold an urgent item until somebody else approves it. Raises click.ClickException when the quota is used up."""
+    """Hold an urgent item until somebody else approves it. Its poster is the coordinator where no other is named. Raises
+    click.ClickException when the quota is used up."""
     by, now, rule = coordinator(services, network, who), services.now(), services.settings.urgent
-    item = read_item(services, network, fields)
+    item = read_item(services, network, {"poster": by.member.name, **fields})
     with services.database.writing() as connection:
         since = now - timedelta(days=rule.period_days)
         held = items.post_urgent(connection, network.key, item, by.key, now, rule.quota, since)

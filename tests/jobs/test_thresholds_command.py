@@ -20,8 +20,18 @@ def test_each_kind_shows_the_match_in_force_and_where_it_comes_from(installation
     assert "request" in germane("thresholds", "show").stdout
 
 
+def test_none_is_set_under_the_floor(installation: Installation) -> None:
+    rows = installation.fingerprint
+    result = germane("thresholds", "set", "14.9")
+    assert result.exit_code == 2
+    assert "14.9 is under matching.floor = 15" in " ".join(result.stderr.split())
+    assert installation.fingerprint == rows
+    assert germane("thresholds", "set", "15", "--kind", "job").exit_code == 0
+
+
 @pytest.mark.parametrize("value", ["0", "100", "33.5"])
 def test_both_ends_of_the_range_are_in(installation: Installation, value: str) -> None:
+    installation.set("MATCHING__FLOOR", 0)
     assert germane("thresholds", "set", value).exit_code == 0
     assert shown()["event"] == (float(value), "the network")
 
@@ -45,7 +55,7 @@ def test_a_threshold_holds_in_the_next_edition(installation: Installation) -> No
     germane("thresholds", "set", "100")
     (report,) = printed("run", "--dry-run")
     assert (report["digests"], report["skipped"]["nothing_fits"]) == (0, 3)
-    germane("thresholds", "set", "1")
+    germane("thresholds", "set", "15")
     germane("thresholds", "set", "100", "--kind", "event")
     (report,) = printed("run", "--dry-run")
     assert report["digests"] == 2

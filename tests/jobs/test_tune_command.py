@@ -34,6 +34,7 @@ def key_of(installation: Installation, address: str) -> int:
 
 
 def test_each_threshold_tells_what_a_run_with_it_then_sends(installation: Installation) -> None:
+    installation.set("MATCHING__FLOOR", 0)
     report = printed(*TUNE)
     assert report["edition"] == ""
     assert (report["members"], report["items"], report["requests"], report["in_force"]) == (3, 3, 0, 1.0)

@@ -18,8 +18,8 @@ TEXT = ("--body", "Which stroke teams run early supported discharge at home? We 
 def network(installation: Installation) -> Installation:
     """Helen and Rhodri coordinate; Una takes urgent mail, Ann does not."""
     for name in ("helen", "rhodri"):
-        installation.join(f"{name}@example.org", Profile(languages=("en",)), role="coordinator")
-    installation.join("una@example.org", STROKE, preferences=Preferences(urgent=True))
+        installation.join(f"{name}@example.org", Profile(languages=("en",)), name=name.title(), role="coordinator")
+    installation.join("una@example.org", STROKE, name="Una", preferences=Preferences(urgent=True))
     return installation
 
 
@@ -58,6 +58,14 @@ def test_before_it_is_approved_it_is_previewed_as_what_it_is(network: Installati
     assert "take urgent mail" in shown
     approve(item)
     assert printed("items", "show", item)["digests"] == 1
+
+
+def test_the_coordinator_who_posts_it_is_its_poster_and_does_not_get_it(network: Installation) -> None:
+    network.join("hedda@example.org", STROKE, name="Hedda", role="coordinator", preferences=Preferences(urgent=True))
+    item = post(by="hedda@example.org")
+    assert printed("items", "show", item)["poster"] == "Hedda"
+    approve(item)
+    assert network.mailed == ["una@example.org"]
 
 
 def test_that_nobody_takes_urgent_mail_is_told_as_the_cause(installation: Installation) -> None:
