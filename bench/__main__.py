@@ -1,11 +1,12 @@
-"""`make bench`: what the project promises of speed and memory, measured on this machine, beside the limit or a named peer."""
+"""`make bench`: what the project promises of speed and memory, measured on this machine, beside the limit or a named peer; then
+its matching beside others on labelled corpora."""
 
 from collections.abc import Iterator
 
 from rich.console import Console
 from rich.table import Table
 
-from bench import allocation, comparison, delivery, importing, message, preview, speed, weekly
+from bench import allocation, ceiling, comparison, delivery, importing, message, preview, reasons, speed, weekly
 
 Row = tuple[str, str, str, bool | None]
 
@@ -102,6 +103,8 @@ def main() -> None:
             table.add_row(what, measured, limit, "" if holds is None else "yes" if holds else "NO")
     console.print(table)
     comparison.main()
+    ceiling.main()
+    reasons.main()
 
 
 if __name__ == "__main__":

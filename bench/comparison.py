@@ -1,6 +1,6 @@
 """Our matcher beside the ones that one would write first, on every labelled corpus at hand, in ranking and in filtering.
 
-`python -m bench.comparison [FOLDER]`: FOLDER, or the environment variable GERMANE_CORPORA, holds a folder for each corpus. There
+`python -m bench.comparison [FOLDER]`: FOLDER, or the environment variable CORPORA, holds a folder for each corpus. There
 are none with the project, whose licence they could not share; without any a made-up one is taken, and its figures say little.
 """
 
@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 LIKES = (0, 3, 10, 30)
 RESAMPLES = 2000
+VARIABLE = "CORPORA"
+"""Of the environment. (What begins with GERMANE_ is a setting, and one that there is not is refused.)"""
 OURS = "Germane"
 UNLEARNT = f"{OURS}, unlearnt"
 """The same where profiles learn nothing from the calibration rounds, as the others do not: only the match does."""
@@ -99,15 +102,18 @@ def interval(values: Floats, seed: int = 0) -> tuple[float, float, float]:
     return float(values.mean()), float(low), float(high)
 
 
-def lines(given: str | None, ks: Sequence[int] = LIKES) -> Iterator[Line]:
-    """Of the corpora in the given folder, or of a made-up one where none is given."""
-    found = folders(given)
-    if found:
-        for folder in found:
-            yield from compared(read_corpus(folder), ks)
-        return
+@contextmanager
+def at_hand(given: str | None) -> Iterator[Iterator[Corpus]]:
+    """The corpora in the given folder, one read after the other, or a made-up one where none is given."""
     with tempfile.TemporaryDirectory() as made_up:
-        yield from compared(read_corpus(write_corpus(Path(made_up))), [k for k in ks if k <= 10])
+        yield (read_corpus(folder) for folder in folders(given) or [write_corpus(Path(made_up))])
+
+
+def lines(given: str | None, ks: Sequence[int] = LIKES) -> Iterator[Line]:
+    """Of the corpora at hand, of a made-up one with no more likes than its members have."""
+    with at_hand(given) as corpora:
+        for corpus in corpora:
+            yield from compared(corpus, ks if given else [k for k in ks if k <= 10])
 
 
 def main(given: str | None = None) -> None:
@@ -115,12 +121,12 @@ def main(given: str | None = None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    given = given or os.environ.get("GERMANE_CORPORA")
+    given = given or os.environ.get(VARIABLE)
     console = Console()
     if not given:
         console.print(
             "NO LABELLED CORPORA: the matchers are compared on a made-up corpus, whose figures say little. "
-            "Name a folder of corpora in GERMANE_CORPORA (docs/evaluation.md describes them).", style="bold red",
+            f"Name a folder of corpora in {VARIABLE} (docs/evaluation.md describes them).", style="bold red",
         )  # fmt: skip
     table = Table(
         "corpus", "likes", "matcher", "nDCG@8", "95 %", "T11SU", "95 %", title_justify="left", box=None,

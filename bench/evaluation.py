@@ -184,9 +184,7 @@ class Tally:
     def utility_of_members(self) -> Floats:
         """T11SU of members for whom something was relevant: shape (n,)."""
         good, other, possible = np.stack(self.filtering)[:, :, :3].sum(axis=0).T
-        some = possible > 0
-        worth = (self.utility * good - other)[some] / (self.utility * possible[some])
-        return np.asarray((np.maximum(worth, LEAST_UTILITY) - LEAST_UTILITY) / (1 - LEAST_UTILITY))
+        return scaled_utility(good, other, possible, self.utility)
 
     def measures(self, k: int, calibration_error: float, utility_unlearnt: float) -> Measures:
         """Means over rounds, then over members."""
@@ -210,6 +208,13 @@ class Tally:
             sent_precision=float(good.sum() / max(1.0, sent)),
             calibration_error=calibration_error,
         )
+
+
+def scaled_utility(good: Floats, other: Floats, possible: Floats, worth: float) -> Floats:
+    """T11SU of members for whom something good was possible, where a good item is worth so many others: shape (n,)."""
+    some = possible > 0
+    utility = (worth * good - other)[some] / (worth * possible[some])
+    return np.asarray((np.maximum(utility, LEAST_UTILITY) - LEAST_UTILITY) / (1 - LEAST_UTILITY))
 
 
 def _discounts(n: int) -> Floats:

@@ -107,8 +107,11 @@ class Learnt:
 
     def match(self, records: Sequence[Record]) -> Rows:
         """Matches of all members with these items."""
-        scores = sp.csr_matrix(self.network.scores(self.profiles, self.network.rows(records)))
-        return self.calibration.match(scores, self.judged.background, self.effects)
+        return self.calibration.match(sp.csr_matrix(self.scores(records)), self.judged.background, self.effects)
+
+    def scores(self, records: Sequence[Record]) -> Floats:
+        """Scores of all members with these items: shape (n_members, n_items)."""
+        return self.network.scores(self.profiles, self.network.rows(records))
 
 
 def learnt(network: Network, later: Network, members: Sequence[Record], weeks: Sequence[Week]) -> Learnt:

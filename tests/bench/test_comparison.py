@@ -6,6 +6,7 @@ import pytest
 from bench import comparison
 from bench.baselines import BASELINES, Setting
 from bench.corpora import read_corpus
+from jobs.settings import load_settings, render_config
 from tests.bench.corpora import write_corpus
 
 
@@ -35,10 +36,17 @@ def test_a_folder_without_any_corpus_is_named(tmp_path: Path) -> None:
 
 
 def test_without_corpora_it_says_so_loudly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.delenv("GERMANE_CORPORA", raising=False)
+    monkeypatch.delenv(comparison.VARIABLE, raising=False)
     monkeypatch.setattr(comparison, "lines", lambda _: iter(()))
     comparison.main()
     assert "NO LABELLED CORPORA" in capsys.readouterr().out
+
+
+def test_naming_the_corpora_stops_no_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(comparison.VARIABLE, str(tmp_path))
+    file = tmp_path / "config.toml"
+    file.write_text(render_config(), encoding="utf-8")
+    load_settings(file)
 
 
 def test_an_interval_holds_the_mean_and_is_the_same_each_time() -> None:
