@@ -133,27 +133,17 @@ def counted(kind: Kind, n: int, translation: Translation) -> str:
     }[kind]
 
 
-def lead(kinds: Sequence[Kind], translation: Translation, *, urgent: bool = False, asked: bool = False) -> str:
-    """What is inside, in the order of the mail: "Chosen for you: 2 requests, 1 event"; or why it comes outside the digest.
-
-    Who is `asked` whether they still want it reads that first.
-    """
+def lead(kinds: Sequence[Kind], translation: Translation, *, urgent: bool = False) -> str:
+    """What is inside, in the order of the mail: "Chosen for you: 2 requests, 1 event"; or why it comes outside the digest."""
     if urgent:
         return translation.gettext("Sent to you now, outside your digest, because it is urgent and fits you well")
     counts = ", ".join(counted(kind, kinds.count(kind), translation) for kind in KINDS if kind in kinds)
-    inside = translation.gettext("Chosen for you: %(counts)s", counts=counts)
-    return f"{translation.gettext(STILL_THERE)} {inside}" if asked else inside
+    return translation.gettext("Chosen for you: %(counts)s", counts=counts)
 
 
 def _(message: str) -> str:
     """Marks a message for translation."""
     return message
-
-
-STILL_THERE = _(
-    "We have not heard from you for a while. Do you still want this? The links at the foot of this mail let you choose how "
-    "often it comes, or leave. If you do nothing it comes less often."
-)
 
 
 def reason(terms: Iterable[tuple[str, str]], topic_labels: Mapping[str, str], translation: Translation) -> str:

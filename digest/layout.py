@@ -10,7 +10,9 @@ from jinja2 import meta, nodes
 
 from digest.wrapping import wrap
 
-FRAME, SECTION, CARD, NETWORK = "digest", "digest.section", "digest.card", "digest.network"
+FRAME, SECTION, CARD, NETWORK, QUESTION = (
+    "digest", "digest.section", "digest.card", "digest.network", "digest.question",
+)  # fmt: skip
 SUBJECT = "email/digest.subject.txt"
 STYLE_SHEET = "email/digest.css"
 
@@ -21,6 +23,7 @@ VALUES: dict[str, frozenset[str]] = {
     SECTION: WORDS | {"kind", "heading"},
     CARD: WORDS | {"card", "why", "feedback_url"},
     NETWORK: WORDS | {"network_name", "preferences_url", "leave_url"},
+    QUESTION: WORDS | {"keep_url"},
     "digest.subject": WORDS | {"subject"},
 }
 
@@ -106,7 +109,7 @@ class Layout:
 
 def _names() -> Iterable[str]:
     yield SUBJECT
-    for name in (FRAME, SECTION, CARD, NETWORK):
+    for name in (FRAME, SECTION, CARD, NETWORK, QUESTION):
         yield from (_name(name, "txt"), _name(name, "html"))
 
 

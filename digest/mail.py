@@ -41,8 +41,8 @@ class Recipient:
     language: str
     leave_token: str
     preferences_token: str
-    asked: bool = False
-    """Whether the mail asks them first if they still want it."""
+    keep_token: str = ""
+    """With one the mail asks them first if they still want it."""
     others: tuple[tuple[str, str, str], ...] = ()
     """For each other network whose items are in it: its name, and the tokens of their preferences and of leaving there."""
 

@@ -106,7 +106,10 @@ class DigestPress:
         text, html = sheet.rendered(ordered)
         more_text, more_html = sheet.rendered_networks(self._others(recipient))
         text, html = text + more_text, html + more_html
-        values = {**sheet.words, "subject": sheet.subject(ordered), "lead": sheet.lead(ordered, asked=recipient.asked)}
+        if recipient.keep_token:
+            asked_text, asked_html = sheet.rendered_question(self._url("keep", recipient.keep_token))
+            text, html = asked_text + text, asked_html + html
+        values = {**sheet.words, "subject": sheet.subject(ordered), "lead": sheet.lead(ordered)}
         values["leave_url"] = self._url("leave", recipient.leave_token)
         values["preferences_url"] = self._url("preferences", recipient.preferences_token)
         return MailParts(
@@ -126,7 +129,7 @@ class DigestPress:
 
     def _bodies(self, recipient: Recipient, sheet: Sheet, entries: Sequence[Entry]) -> tuple[bytes, bytes]:
         body = sheet.printed(entries)
-        lead = sheet.printed_lead(tuple(entry.item.kind for entry in entries), recipient.asked)
+        lead = sheet.printed_lead(tuple(entry.item.kind for entry in entries))
         subject = sheet.printed_subject(entries)
         links = {
             b"leave_url": self._links["leave"] + mime.quoted_printable(quoted(recipient.leave_token)),
@@ -136,6 +139,9 @@ class DigestPress:
         if recipient.others:
             more = sheet.networks(self._others(recipient))
             body_text, body_html = body_text + more.text, body_html + more.html
+        if recipient.keep_token:
+            asked = sheet.question(self._url("keep", recipient.keep_token))
+            body_text, body_html = asked.text + body_text, asked.html + body_html
         text = sheet.frame.text % {**links, b"lead": lead.text, b"subject": subject.text, b"body": body_text}
         html = sheet.frame.html % {**links, b"lead": lead.html, b"subject": subject.html, b"body": body_html}
         return text, html
@@ -159,7 +165,8 @@ class DigestPress:
         date = datetime(2026, 1, 1, tzinfo=UTC)
         for language in self._translations:
             others = (("Another & <network>", "t" * 42, "t" * 42),)
-            recipient = Recipient("nobody@example.org", "Nobody", language, "t" * 42, "t" * 42, others=others)
+            token = "t" * 42
+            recipient = Recipient("nobody@example.org", "Nobody", language, token, token, token, others)
             for items in _trial_items():
                 entries = [Entry(item, 50.0, (("trial & <error> " * 9, "stated"),), "t" * 58) for item in items]
                 message = self.message(recipient, entries, "<trial@example.org>", date)

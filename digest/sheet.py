@@ -8,7 +8,7 @@ from urllib.parse import quote
 from digest import cards, mime
 from digest.cards import Card, Place
 from digest.items import KINDS, Item, Kind
-from digest.layout import CARD, FRAME, NETWORK, SECTION, Layout
+from digest.layout import CARD, FRAME, NETWORK, QUESTION, SECTION, Layout
 from digest.mail import Entry, Masthead
 from digest.pieces import Plate, Printed, cut, inline, slot
 from digest.subject import subject
@@ -146,7 +146,10 @@ class Sheet:
         return self._heading(self._further_section(how, n))
 
     def _heading(self, values: dict[str, object]) -> Printed:
-        text, html = self._layout.text(SECTION, **values), self._layout.fragment(SECTION, **values)
+        return self._piece(SECTION, values)
+
+    def _piece(self, template: str, values: dict[str, object]) -> Printed:
+        text, html = self._layout.text(template, **values), self._layout.fragment(template, **values)
         return Printed(mime.quoted_printable(text), mime.quoted_printable(html))
 
     def _frame(self) -> Plate:
@@ -154,8 +157,8 @@ class Sheet:
         values = self.words | slots
         return Plate(cut(self._layout.text(FRAME, **values)), cut(self._layout.page(**values)))
 
-    def _printed_lead(self, kinds: tuple[Kind, ...], asked: bool = False) -> Printed:
-        return inline(cards.lead(kinds, self._translation, urgent=self._urgent, asked=asked))
+    def _printed_lead(self, kinds: tuple[Kind, ...]) -> Printed:
+        return inline(cards.lead(kinds, self._translation, urgent=self._urgent))
 
     def _make_reason(self, terms: tuple[tuple[str, str], ...]) -> Printed:
         return inline(self._reason(terms))
@@ -203,12 +206,21 @@ class Sheet:
         text = "".join(self._layout.text(NETWORK, **values) for values in said)
         return text, "".join(self._layout.markup(NETWORK, **values) for values in said)
 
+    def question(self, keep_url: str) -> Printed:
+        """Whether they still want it, with the address of the page that takes a yes."""
+        return self._piece(QUESTION, self.words | {"keep_url": keep_url})
+
+    def rendered_question(self, keep_url: str) -> tuple[str, str]:
+        """The same, the html not styled yet."""
+        values = self.words | {"keep_url": keep_url}
+        return self._layout.text(QUESTION, **values), self._layout.markup(QUESTION, **values)
+
     def subject(self, entries: Sequence[Entry]) -> str:
         words = subject([entry.item for entry in entries], self._translation, urgent=self._urgent)
         return cards.line(self._layout.subject(**self.words, subject=words))
 
-    def lead(self, entries: Sequence[Entry], *, asked: bool = False) -> str:
-        return cards.lead([entry.item.kind for entry in entries], self._translation, urgent=self._urgent, asked=asked)
+    def lead(self, entries: Sequence[Entry]) -> str:
+        return cards.lead([entry.item.kind for entry in entries], self._translation, urgent=self._urgent)
 
     def _reason(self, terms: Sequence[tuple[str, str]]) -> str:
         return cards.reason(terms, self._topic_labels, self._translation)

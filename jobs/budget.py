@@ -60,7 +60,7 @@ def print_budget(who: str, account: dict[str, Any]) -> None:
     print_table(f"What {printable(who)} can be sent", ("", "here", "over all"), rows, right=(1, 2))
     left = account["left"]
     first = printable(left["next_mail_from"])
-    click.echo(f"left now: {left['mails']} mails, {left['asks']} requests; the next mail from {first}")
+    click.echo(f"left now: mails {left['mails']}, requests {left['asks']}; the next mail from {first}")
     columns = ("when", "network", "what", "mails", "requests", "items")
     rows = [tuple(draw.values()) for draw in account["draws"]]
     if rows:

@@ -65,6 +65,10 @@ def recipient_for(
     """A member as the mail knows them, with links signed for them alone; `others` are names of other networks whose items it
     holds, and their memberships there."""
     key = services.secret_key
-    links = sign(key, "leave", public_id), sign(key, "preferences", public_id)
+    links = (
+        sign(key, "leave", public_id),
+        sign(key, "preferences", public_id),
+        sign(key, "keep", public_id) if asked else "",
+    )
     elsewhere = tuple((name, sign(key, "preferences", one), sign(key, "leave", one)) for name, one in others)
-    return Recipient(address, name, language, *links, asked=asked, others=elsewhere)
+    return Recipient(address, name, language, *links, others=elsewhere)

@@ -41,6 +41,8 @@ DROPPED = {
     "over": "over before it was sent",
 }
 SOURCES = {"stated": "said", "topic": "follows", "learned": "learned", "related": "related", "network": "in"}
+NOT_SENT = ("planned", "claimed", "deferred", "refused", "cancelled")
+"""States in the outbox of a mail that is not out, or not yet."""
 
 
 def record_of(services: "Services", network: "Network", member_key: int, slot: str) -> "Record":
@@ -77,7 +79,8 @@ def print_record(who: str, record: "Record") -> None:
         for s in record.sent
     ]
     if sent:
-        print_table("Sent, and why", ("", "kind", "title", "match", "why"), sent, right=(0, 3))
+        heading = "Chosen, and why" if record.delivery in NOT_SENT else "Sent, and why"
+        print_table(heading, ("", "kind", "title", "match", "why"), sent, right=(0, 3))
     left = [(o.kind, printable(o.title), f"{o.match:.0f}", _why_left(o.reason, o.because_of)) for o in record.left]
     if left:
         print_table("Fitted and not sent, and why", ("kind", "title", "match", "why"), left, right=(2,))
@@ -93,7 +96,8 @@ def _state(record: "Record") -> str:
     if record.state != "composed":
         return f"no digest: {WORDS.get(record.reason, record.reason.replace('_', ' '))}"
     why = f" ({printable(record.delivery_reason)})" if record.delivery_reason else ""
-    return f"a digest of {len(record.sent)} items, {record.delivery.replace('_', ' ')}{why}"
+    items = "1 item" if len(record.sent) == 1 else f"{len(record.sent)} items"
+    return f"a digest of {items}, {record.delivery.replace('_', ' ')}{why}"
 
 
 def _why_sent(terms: list[Any], note: str, dropped: str) -> str:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import product
 from typing import Literal
 
-Purpose = Literal["leave", "preferences"]
+Purpose = Literal["leave", "preferences", "keep"]
 
 PUBLIC_ID = re.compile(r"[a-z2-7]{16}")
 TOKEN = re.compile(r"[a-z2-7]{42}")

@@ -16,6 +16,7 @@ from web.context import WebContext
 from web.feedback import feedback_page
 from web.home import health, home, stylesheet
 from web.item import item
+from web.keep import keep
 from web.learned import learned
 from web.leave import leave
 from web.preferences import export, preferences
@@ -29,6 +30,7 @@ ROUTES: list[BaseRoute] = [
     Route("/health", health),
     Route("/style.css", stylesheet),
     Route("/leave/{token}", leave, methods=["GET", "POST"]),
+    Route("/keep/{token}", keep, methods=["GET", "POST"]),
     Route("/preferences/{token}", preferences, methods=["GET", "POST"]),
     Route("/preferences/{token}/export", export),
     Route("/preferences/{token}/learned", learned, methods=["POST"]),

@@ -258,3 +258,12 @@ def test_terms_are_remembered_by_their_words() -> None:
     html = parts(sent([an_entry(terms=TERMS), an_entry(terms=TERMS[::-1], public_id="other")])).html
     assert html.count("you said pulmonary rehabilitation, home oxygen; you follow COPD") == 1
     assert html.count("you follow COPD; you said home oxygen, pulmonary rehabilitation") == 1
+
+
+def test_a_silent_member_is_asked_once_with_a_link_to_say_yes() -> None:
+    asked, plain = sent([an_entry()], a_recipient(keep_token="k" * 42)), sent([an_entry()], a_recipient())
+    for part in parts(asked)[1:]:
+        assert part.count("Do you still want this mail?") == 1
+        assert part.count("/keep/" + "k" * 42) == 1
+        assert part.index("Yes, keep it coming") < part.rindex("Examples of exercise classes")
+    assert not any("/keep/" in part for part in parts(plain)[1:])

@@ -64,7 +64,7 @@ MAILS: dict[str, tuple[Recipient, list[Entry]]] = {
         a_recipient(name='Anne, "Docteur"', language="fr"),
         [entry(REQUEST, 70.0, TERMS), entry(EVENT, 55.0, ())],
     ),
-    "spanish": (a_recipient(name="", language="es"), [entry(ARABIC, 50.0, TERMS)]),
+    "spanish": (a_recipient(name="", language="es", keep_token="keep" + "k" * 38), [entry(ARABIC, 50.0, TERMS)]),
     "italian": (a_recipient(language="it"), [entry(REQUEST, 70.0, RELATED), entry(NEWS, 51.0, TERMS)]),
 }
 

@@ -38,6 +38,7 @@ RECIPIENTS = st.builds(
     language=st.sampled_from(["en", "cy", "fr", "es", "it", "de", ""]),
     leave_token=TOKENS,
     preferences_token=TOKENS,
+    keep_token=st.just("") | TOKENS,
 )
 
 

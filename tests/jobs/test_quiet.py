@@ -1,15 +1,22 @@
 """Members who stay silent get less and are asked once; a sign of life brings all of it back."""
 
+import re
 from datetime import datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 
 import pytest
 from sqlalchemy import select
+from starlette.testclient import TestClient
 
+from jobs.serve import pages
+from jobs.services import open_services
 from profiles.standing import Quiet
 from store import editions, members
 from store.database import Database
 from tests.builders import NOW
 from tests.jobs.composing import Community
+from tests.jobs.installation import Installation, germane
 
 AFTER_TWO = {"quiet_after": 2, "quiet_most_weeks": 4}
 
@@ -68,3 +75,25 @@ def test_a_word_on_an_item_or_a_visit_to_the_preferences_brings_all_of_it_back(s
     with silence.database.writing() as connection:
         members.seen(connection, ann, silence.today)
     assert silence.weeks(3) == ["composed", "composed", "quiet"]
+
+
+def test_the_question_is_in_one_mail_and_its_button_brings_all_of_it_back(installation: Installation) -> None:
+    installation.set("DIGEST__QUIET_AFTER", 2)
+
+    def week(n: int) -> str:
+        """Ann's mail of that week, empty for none."""
+        installation.now = NOW + timedelta(weeks=n)
+        title, at = f"Stroke discharge at home {n}", installation.now - timedelta(days=1)
+        installation.post(kind="news", external_id=f"w{n}", title=title, published_at=at, topics=())
+        before = len(installation.server.accepted)
+        germane("run")
+        mine = [mail for mail in installation.server.accepted[before:] if "ann@example.org" in mail.recipients]
+        return "".join(str(message_from_bytes(mail.content, policy=default).get_body(("plain",))) for mail in mine)
+
+    mails = [week(n) for n in range(6)]
+    assert [bool(mail) for mail in mails] == [True, True, False, True, False, True]
+    assert ["/keep/" in mail for mail in mails] == [False, False, False, True, False, False]
+    (page,) = re.findall(r"http://localhost:8025(/keep/\w+)", mails[3])
+    with TestClient(pages(open_services(None))) as client:
+        assert client.post(page, data={"choice": "keep"}).status_code == 200
+    assert all(week(n) for n in (6, 7))

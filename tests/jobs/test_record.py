@@ -38,6 +38,7 @@ def test_who_got_nothing_is_told_why(installation: Installation) -> None:
 def test_an_item_withdrawn_between_composing_and_sending_is_recorded_as_such(installation: Installation) -> None:
     germane("run", "--no-send")
     before = printed("explain", "ann@example.org")
+    assert "Chosen, and why" in germane("explain", "ann@example.org").stdout
     gone = before["sent"][0]["public_id"]
     germane("items", "withdraw", gone)
     germane("send")

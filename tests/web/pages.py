@@ -36,6 +36,10 @@ class Pages:
         return f"/leave/{sign(KEY, 'leave', self.public_id)}"
 
     @property
+    def keep(self) -> str:
+        return f"/keep/{sign(KEY, 'keep', self.public_id)}"
+
+    @property
     def preferences(self) -> str:
         return f"/preferences/{sign(KEY, 'preferences', self.public_id)}"
 

@@ -24,6 +24,7 @@ def every_address(pages):
         "/health": "/health",
         "/style.css": "/style.css",
         "/leave/{token}": pages.leave,
+        "/keep/{token}": pages.keep,
         "/preferences/{token}": pages.preferences,
         "/preferences/{token}/export": f"{pages.preferences}/export",
         "/preferences/{token}/learned": f"{pages.preferences}/learned",

@@ -21,10 +21,15 @@ def pages(sqlite_database) -> Pages:
 
 def tokens(pages: Pages) -> dict[str, str]:
     item = pages.add_item()
-    return {"leave": pages.leave, "preferences": pages.preferences, "feedback": pages.feedback(item)}
+    return {
+        "leave": pages.leave,
+        "keep": pages.keep,
+        "preferences": pages.preferences,
+        "feedback": pages.feedback(item),
+    }
 
 
-@pytest.mark.parametrize("page", ["leave", "preferences", "feedback"])
+@pytest.mark.parametrize("page", ["leave", "keep", "preferences", "feedback"])
 def test_f30_no_changed_character_of_a_link_opens_anything(pages: Pages, page: str) -> None:
     path = tokens(pages)[page]
     before = pages.everything()
@@ -46,7 +51,7 @@ def test_f30_every_bit_of_a_token_counts(flip: int) -> None:
 
 
 def test_f30_a_link_serves_no_other_member_purpose_or_key(pages: Pages) -> None:
-    leave, preferences = (sign(KEY, purpose, pages.public_id) for purpose in ("leave", "preferences"))
+    leave, keep, preferences = (sign(KEY, purpose, pages.public_id) for purpose in ("leave", "keep", "preferences"))
     other = "b" * 16
     assert (
         verify(KEY, "preferences", leave) is verify(KEY, "leave", preferences) is verify(OTHER, "leave", leave) is None
@@ -56,6 +61,9 @@ def test_f30_a_link_serves_no_other_member_purpose_or_key(pages: Pages) -> None:
     for path in (
         f"/preferences/{leave}",
         f"/leave/{preferences}",
+        f"/leave/{keep}",
+        f"/preferences/{keep}",
+        f"/keep/{leave}",
         f"/preferences/{leave}/export",
         f"/feedback/{leave}",
     ):
@@ -91,7 +99,7 @@ def test_f31_f32_no_log_line_holds_a_token(pages: Pages, caplog: pytest.LogCaptu
         assert path.rpartition("/")[2] not in caplog.text
 
 
-@pytest.mark.parametrize("page", ["leave", "preferences", "feedback"])
+@pytest.mark.parametrize("page", ["leave", "keep", "preferences", "feedback"])
 def test_f32_a_page_behind_a_link_tells_no_other_site(pages: Pages, page: str) -> None:
     answer = pages.client.get(tokens(pages)[page])
     assert answer.headers["referrer-policy"] == "no-referrer"
@@ -107,7 +115,11 @@ def test_f33_a_scanner_that_follows_every_link_changes_nothing(pages: Pages) -> 
     seen: set[str] = set()
     waiting = [
         *before_links,
-        *(f"{path}?{query}" for path in before_links for query in ("more", "less", "choice=leave", "saved")),
+        *(
+            f"{path}?{query}"
+            for path in before_links
+            for query in ("more", "less", "choice=leave", "choice=keep", "saved")
+        ),
     ]
     while waiting:
         path = waiting.pop()
