@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digest.items import Item, Topic
-from digest.text import CODE, is_term
+from digest.text import CODE, is_term, joined
 from digest.tokens import FUNCTION_WORD, PAIR, Reader, Tokens, read_items
 from digest.vectors import Floats, Ints, Rows, Settings, VectorSpace, analyser_of, phrases_of, unit_length, unit_rows
 
@@ -129,7 +129,9 @@ def _labels(space: VectorSpace, items: Sequence[Item], tokens: Tokens, reader: R
     pairs = []
     for code, adjoins in zip(space.pair_codes.tolist(), _adjoining_pairs(space, tokens), strict=True):
         first, second = words[code // PAIR], words[code % PAIR]
-        if adjoins:
+        if whole := joined(first, second):
+            pairs.append(whole)
+        elif adjoins:
             pairs.append(f"{first}-{second}" if f"{first}-{second}".casefold() in codes else f"{first} {second}")
         else:
             middle = between.get(code)

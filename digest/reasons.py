@@ -1,5 +1,6 @@
 """Why an item is in a digest: the terms that made its score, in words that people use."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -8,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digest.fitting import GAP
+from digest.text import is_unspaced, joined
 from digest.tokens import PAIR
 from digest.vectors import Rows, VectorSpace
 
@@ -17,6 +19,8 @@ Doubles = npt.NDArray[np.float64]
 
 CANDIDATES = 12
 """Strongest terms of a pair among which those to be shown are chosen."""
+PARTS = 48
+"""The same where the item's words are known in parts of two characters."""
 LEAST_SHARE = 0.15
 """Of the strongest term: a weaker one is not shown."""
 RELATED_SHARE = 0.4
@@ -100,18 +104,18 @@ def reasons_for(
     for item in np.unique(column):
         pairs = np.flatnonzero(column == item)
         terms, given = contributions(space, profiles[row[pairs]], items[[item]])
-        best = _strongest(given)
+        card = _Card(words, terms.tolist())
+        best = _strongest(given, card.candidates)
         weights = np.take_along_axis(given, best, axis=1).tolist()
         sources = np.take_along_axis(_sources(space, origins, row[pairs], terms), best, axis=1).tolist()
-        card = _Card(words, terms.tolist())
         for pair, places, weight, source in zip(pairs.tolist(), best.tolist(), weights, sources, strict=True):
             found[pair] = card.reasons(places, weight, source, most)
     return found
 
 
-def _strongest(given: Doubles) -> Ints:
-    """Places of the CANDIDATES greatest of each row, the greatest first; of equal ones the first."""
-    most = min(CANDIDATES, given.shape[1])
+def _strongest(given: Doubles, most: int) -> Ints:
+    """Places of the `most` greatest of each row, the greatest first; of equal ones the first."""
+    most = min(most, given.shape[1])
     if most < given.shape[1]:
         places = np.sort(np.argpartition(-given, most - 1, axis=1)[:, :most], axis=1)
     else:
@@ -178,9 +182,19 @@ class _Card:
             for word in words[term]:
                 self.rivals[place] |= places_of[word]
         self.labels = [words.space.labels[term] for term in terms]
+        self.in_parts = any(map(is_unspaced, self.labels))
+        self.candidates = PARTS if self.in_parts else CANDIDATES
 
     def reasons(self, places: list[int], weights: list[float], sources: list[int], most: int) -> list[Reason]:
-        """Of candidates, the strongest first, those that share no word: a phrase takes its word's place and weight."""
+        """Of candidates, the strongest first, those that share no word: a phrase takes its word's place and weight.
+
+        In a script without spaces, whose words are known in parts only, the parts are put together again.
+        """
+        if not self.in_parts:
+            return self._chosen(places, weights, sources, most)
+        return _put_together(self._chosen(places, weights, sources, PARTS))[:most]
+
+    def _chosen(self, places: list[int], weights: list[float], sources: list[int], most: int) -> list[Reason]:
         chosen: dict[int, tuple[float, int]] = {}
         taken, bound = 0, 0.0
         for place, weight, source in zip(places, weights, sources, strict=True):
@@ -212,3 +226,30 @@ class _Card:
         return all(
             words[self.terms[rival]] < words[term] and weight >= PHRASE_SHARE * chosen[rival][0] for rival in rivals
         )
+
+
+def _put_together(reasons: list[Reason]) -> list[Reason]:
+    """Parts of one text that overlap, and have the same source, as one reason with the sum of their weights; only where it is
+    plain which follows which, so that no word comes about that nobody wrote."""
+    after = [
+        [
+            n
+            for n, other in enumerate(reasons)
+            if other is not one and other.source == one.source and joined(one.label, other.label)
+        ]
+        for one in reasons
+    ]
+    leaders = Counter(n for following in after for n in following)
+    following = {n: after[n][0] for n in range(len(reasons)) if len(after[n]) == 1 and leaders[after[n][0]] == 1}
+    first = [n for n in range(len(reasons)) if n not in following.values()]
+    whole, taken = [], set[int]()
+    for start in (*first, *range(len(reasons))):  # what is left of the latter goes round in a circle
+        label, weight, at = "", 0.0, start
+        while at not in taken:
+            taken.add(at)
+            label = joined(label, reasons[at].label) or reasons[at].label
+            weight += reasons[at].weight
+            at = following.get(at, start)
+        if label:
+            whole.append(Reason(label, weight, reasons[start].source))
+    return sorted(whole, key=lambda reason: -reason.weight)

@@ -213,3 +213,17 @@ def _is_abbreviation(word: str) -> bool:
 def is_term(stem: str) -> bool:
     """True where a stem says something alone: two characters or more, one of them a letter. "D" and "19" only do in a pair."""
     return len(stem) > 1 and not stem.isdigit()
+
+
+def is_unspaced(text: str) -> bool:
+    """True for a text all in scripts without spaces between words."""
+    return _UNSPACED.fullmatch(text) is not None
+
+
+def joined(first: str, second: str) -> str:
+    """Two parts of a text in a script without spaces that overlap as one: '肺康' and '康复' make '肺康复'; else ''."""
+    if not (is_unspaced(first) and is_unspaced(second)):
+        return ""
+    most = min(len(first), len(second)) - 1
+    overlap = next((n for n in range(most, 0, -1) if first.endswith(second[:n])), 0)
+    return first + second[overlap:] if overlap else ""

@@ -78,6 +78,28 @@ def test_what_was_learned_is_called_learned() -> None:
     assert {reason.source for reason in reasons} == {"learned"}
 
 
+@pytest.mark.parametrize("likes_it", [False, True])
+def test_a_script_without_spaces_is_told_in_words_and_not_in_their_parts(likes_it: bool) -> None:
+    texts = [Item("中风康复的早期出院支持", "经验征集"), Item("早期出院支持"), Item("养蜂入门")]
+    space = fit(texts, [])
+    profile, rows = [Profile(stated="中风康复和早期出院支持")], space.item_vectors(texts)
+    feedback = Feedback(Rows(np.array([[0, 0, float(likes_it)]], np.float32)), Rows(np.zeros((1, 3), np.float32)))
+    profiles = effective_profiles(space, space.interests(profile), rows, feedback)
+    (reasons,) = reasons_for(space, profiles, rows, [0], [0], origins(space, profile))
+    assert {"早期出院支持", "中风康复"} <= {reason.label for reason in reasons if reason.source == "stated"}
+
+
+def test_parts_are_put_together_only_where_it_is_plain_which_follows_which() -> None:
+    text = "โรคหลอดเลือดสมองที่บ้าน"
+    space = fit([Item(text), Item("养蜂入门")], [])
+    rows = space.item_vectors([Item(text)])
+    profile = [Profile(stated=text)]
+    profiles = effective_profiles(space, space.interests(profile), rows)
+    (reasons,) = reasons_for(space, profiles, rows, [0], [0], origins(space, profile), most=20)
+    assert all(reason.label in text for reason in reasons)
+    assert max(len(reason.label) for reason in reasons) > 5
+
+
 def test_a_pair_with_nothing_in_common_has_no_reason() -> None:
     space = fit(ITEMS, TOPICS)
     items = space.item_vectors([*ITEMS, Item("")])

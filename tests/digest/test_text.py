@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.text import MAX_CHARS, STOP_WORDS, Analyser, plain_text
+from digest.text import MAX_CHARS, STOP_WORDS, Analyser, joined, plain_text
 
 
 def terms(text: str, language: str = "en") -> list[str]:
@@ -86,3 +86,17 @@ def test_function_words_tell_the_language(text: str, language: str) -> None:
 @given(st.text(max_size=200), st.sampled_from(["en", "cy", "fr", "zh", "", "xx-YY"]))
 def test_any_text_in_any_language_has_terms_without_blanks(text: str, language: str) -> None:
     assert all(term == term.strip() and " " not in term for term in terms(text, language))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "whole"),
+    [
+        ("肺康", "康复", "肺康复"),
+        ("肺康复", "康复治", "肺康复治"),
+        ("肺康", "治疗", ""),
+        ("ab", "bc", ""),
+        ("康康", "康康", "康康康"),
+    ],
+)
+def test_parts_of_an_unspaced_text_are_joined_where_they_overlap(first: str, second: str, whole: str) -> None:
+    assert joined(first, second) == whole
