@@ -182,12 +182,16 @@ def _combines(member: Any) -> ColumnElement[bool]:
 
 
 def guest_networks(connection: Connection, network_key: int) -> list[int]:
-    """Keys of the networks that members of this one are in as well, where they want both in one mail."""
+    """Keys of the networks that members of this one joined later, where they want both in one mail."""
     other = MEMBER.alias()
+    joined_later = or_(
+        other.c.joined_at > MEMBER.c.joined_at,
+        and_(other.c.joined_at == MEMBER.c.joined_at, other.c.id > MEMBER.c.id),
+    )
     query = (
         select(other.c.network_id)
         .join_from(MEMBER, other, and_(other.c.address_key == MEMBER.c.address_key, other.c.id != MEMBER.c.id))
-        .where(MEMBER.c.network_id == network_key, _combines(MEMBER), _combines(other))
+        .where(MEMBER.c.network_id == network_key, _combines(MEMBER), _combines(other), joined_later)
         .distinct()
         .order_by(other.c.network_id)
     )

@@ -20,7 +20,6 @@ from store.editions import (
     OUTBOX,
     Edition,
     by_first,
-    item_keys,
 )
 
 
@@ -113,7 +112,7 @@ class LeftItem:
 @dataclass(frozen=True, slots=True)
 class Record:
     """One member's part of an edition, as it can be shown to them. `delivery` is the state in the outbox, empty for no mail;
-    `to_choose_from` counts the edition's items."""
+    `to_choose_from` counts the edition's items of networks that they are in."""
 
     slot: str
     as_of: datetime
@@ -162,10 +161,26 @@ def record(connection: Connection, edition: Edition, member_key: int) -> Record 
         delivery_reason=row["delivery_reason"] or "",
         threshold=row["threshold"],
         below_threshold=row["below_threshold"],
-        to_choose_from=len(item_keys(connection, edition.key)),
+        to_choose_from=_to_choose_from(connection, edition.key, member_key),
         sent=[SentItem(*found) for found in connection.execute(sent)],
         left=[LeftItem(*found) for found in connection.execute(left)],
     )
+
+
+def _to_choose_from(connection: Connection, edition_key: int, member_key: int) -> int:
+    mine = MEMBER.alias()
+    theirs = (
+        select(MEMBER.c.network_id)
+        .join(mine, mine.c.address_key == MEMBER.c.address_key)
+        .where(mine.c.id == member_key)
+    )
+    query = (
+        select(func.count())
+        .select_from(EDITION_ITEM)
+        .join(ITEM, ITEM.c.id == EDITION_ITEM.c.item_id)
+        .where(EDITION_ITEM.c.edition_id == edition_key, ITEM.c.network_id.in_(theirs))
+    )
+    return connection.execute(query).scalar_one()
 
 
 def outcome(connection: Connection, edition_key: int, member_key: int, item_key: int) -> str:

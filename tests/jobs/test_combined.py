@@ -219,6 +219,26 @@ def test_a_request_is_not_told_to_lack_readers_who_get_it_in_another_mail(two: T
     assert "the mail of another network" in short["why"]
 
 
+def test_the_record_counts_the_items_of_networks_that_somebody_is_in(two: Two) -> None:
+    two.post("here", two.home)
+    two.post("there", two.other)
+    germane("run")
+    of = ("--network", "breathe-well")
+    assert printed("explain", "jo@example.org", *of)["to_choose_from"] == 5
+    two.installation.join("kim@example.org", STROKE, name="Kim")
+    two.installation.now += timedelta(weeks=1)
+    germane("run")
+    assert printed("explain", "kim@example.org", *of)["to_choose_from"] == 4
+
+
+def test_a_network_that_nobody_joined_later_is_not_looked_into(two: Two) -> None:
+    from store.considered import guest_networks
+
+    with two.installation.database.reading() as connection:
+        assert guest_networks(connection, two.home) == [two.other]
+        assert guest_networks(connection, two.other) == []
+
+
 def test_one_that_takes_over_after_a_crash_combines_as_it_was_decided(
     two: Two, monkeypatch: pytest.MonkeyPatch
 ) -> None:

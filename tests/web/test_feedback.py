@@ -63,11 +63,11 @@ def test_only_a_request_can_be_helped_with(pages, item):
     assert "mailto:office@example.org" in answer.text
 
 
-@pytest.mark.parametrize(("choice", "words"), [("more", "more like this"), ("less", "not for me")])
+@pytest.mark.parametrize(("choice", "words"), [("more", "More like this"), ("less", "Not for me")])
 def test_one_press_records_and_says_what_it_will_do(pages, item, choice, words):
     answer = pages.client.post(f"{pages.feedback(item)}?more", data={"choice": choice})
     assert answer.status_code == 200
-    assert f"Recorded: {words}" in answer.text
+    assert f"Recorded: “{words}”" in answer.text
     assert "From the next digest on" in answer.text
     assert ("undo", choice) in buttons(answer.text)
     assert stands(pages, item) == [(choice, "mail page")]
