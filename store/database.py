@@ -135,7 +135,8 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     dialect = connection.dialect
     processors = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in columns]
     if any(processors):
-        rows = [tuple(p(v) if p else v for p, v in zip(processors, row, strict=True)) for row in rows]
+        values = zip(processors, zip(*rows, strict=True), strict=True)
+        rows = list(zip(*(map(processor, column) if processor else column for processor, column in values), strict=True))
     quoted = [dialect.identifier_preparer.quote(name) for name in columns]
     target = dialect.identifier_preparer.format_table(table)
     if dialect.name == "postgresql":

@@ -11,12 +11,16 @@ from itertools import product
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import (
+    JSON,
     BindParameter,
     ColumnElement,
     Connection,
+    Integer,
+    Text,
     and_,
     bindparam,
     case,
+    cast,
     exists,
     func,
     insert,
@@ -217,13 +221,13 @@ def _take(
 ) -> list[int]:
     waiting = _WAITING_ALONE if edition is None else _WAITING
     found: dict[str, Any] = {"waiting": state, "now": now, "most": limit}
-    keys = list(connection.execute(waiting, found if edition is None else found | {"edition": edition}).scalars())
-    taken = {"keys": keys, "waiting": state, "owner": owner, "now": now, "lease": lease_until}
-    return list(connection.execute(_TAKE, taken).scalars()) if keys else []
+    keys = connection.execute(waiting, found if edition is None else found | {"edition": edition}).scalars().all()
+    taken = _these(keys) | {"waiting": state, "owner": owner, "now": now, "lease": lease_until}
+    return list(connection.execute(_TAKE, taken).scalars().all()) if keys else []
 
 
 def _claims(connection: Connection, keys: Sequence[int]) -> list[Claim]:
-    return [Claim(*row) for row in connection.execute(_CLAIM_ROWS, {"keys": keys})] if keys else []
+    return [Claim(*row) for row in connection.execute(_CLAIM_ROWS, _these(keys)).all()] if keys else []
 
 
 def chosen_items(connection: Connection, digest_keys: Iterable[int | None]) -> dict[int, list[Chosen]]:
@@ -257,10 +261,17 @@ def asking(connection: Connection, digest_keys: Iterable[int]) -> set[int]:
     return set(connection.execute(select(DIGEST.c.id).where(*these)).scalars())
 
 
-_KEYS = OUTBOX.c.id.in_(bindparam("keys", expanding=True))
-_THESE_CLAIMS = tuple_(OUTBOX.c.id, OUTBOX.c.claims).in_(bindparam("held", expanding=True))
+# As one JSON object of keys and claims' numbers, which both databases unfold: a statement whose text grows with the number of
+# its values is written and parsed anew each time.
+_HELD = func.json_each(bindparam("held", type_=JSON)).table_valued("key", "value")
+_HELD_KEY, _HELD_NUMBER = cast(_HELD.c.key, OUTBOX.c.id.type), cast(cast(_HELD.c.value, Text), Integer)
+_THESE = OUTBOX.c.id.in_(select(_HELD_KEY))
+_OF_THESE_CLAIMS = tuple_(OUTBOX.c.id, OUTBOX.c.claims).in_(select(_HELD_KEY, _HELD_NUMBER))
+_WHICHEVER = OUTBOX.c.id.in_(select(_HELD_KEY).where(_HELD_NUMBER == 0))
 _OWNER: BindParameter[str] = bindparam("owner")
-_CLAIMED = and_(OUTBOX.c.claimed_by == _OWNER, OUTBOX.c.state == "claimed")
+# Asked of rows that keys name, and as an expression: SQLite would go through all rows of that state, by the index on it.
+_STATE = func.coalesce(OUTBOX.c.state, "")
+_CLAIMED = and_(OUTBOX.c.claimed_by == _OWNER, _STATE == "claimed")
 
 _MAY_BE_MAILED = MEMBER.c.status == case((OUTBOX.c.kind == "probe", "bounced"), else_="active")
 
@@ -278,7 +289,7 @@ _WAITING = _DUE.where(OUTBOX.c.edition_id == bindparam("edition"))
 _WAITING_ALONE = _DUE.where(OUTBOX.c.edition_id.is_(None))
 _TAKE = (
     update(OUTBOX)
-    .where(_KEYS, OUTBOX.c.state == bindparam("waiting"))
+    .where(_THESE, _STATE == bindparam("waiting"))
     .values(state="claimed", claimed_by=_OWNER, lease_until=bindparam("lease", type_=UtcDateTime), dot_sent=False)
     .values(claims=OUTBOX.c.claims + 1, dated_at=func.coalesce(OUTBOX.c.dated_at, _NOW))
     .returning(OUTBOX.c.id)
@@ -290,7 +301,7 @@ _OF_MEMBER = ("address", "name", "status", "public_id", "language", "languages")
 _CLAIM_ROWS = (
     select(*(OUTBOX.c[name] for name in _OF_OUTBOX), *(MEMBER.c[name] for name in _OF_MEMBER))
     .join_from(OUTBOX, MEMBER, OUTBOX.c.member_id == MEMBER.c.id)
-    .where(_KEYS)
+    .where(_THESE)
     .order_by(OUTBOX.c.id)
 )
 _OWNERS = select(OUTBOX.c.claimed_by).where(OUTBOX.c.state == "claimed").distinct()
@@ -308,27 +319,32 @@ _GIVE_UP_MINE = _giving_up(OUTBOX.c.claimed_by == _OWNER)
 
 _MARK_DOTS = (
     update(OUTBOX)
-    .where(_KEYS, _THESE_CLAIMS, _CLAIMED, not_(OUTBOX.c.dot_sent))
+    .where(_THESE, _OF_THESE_CLAIMS, _CLAIMED, not_(OUTBOX.c.dot_sent))
     .where(exists().where(MEMBER.c.id == OUTBOX.c.member_id, _MAY_BE_MAILED))
     .values(dot_sent=True)
     .returning(OUTBOX.c.id)
 )
 _MEMBERS = (
     select(MEMBER.c.id)
-    .where(MEMBER.c.id.in_(select(OUTBOX.c.member_id).where(_KEYS)))
+    .where(MEMBER.c.id.in_(select(OUTBOX.c.member_id).where(_THESE)))
     .order_by(MEMBER.c.id)
     .with_for_update(read=True)
 )
 _SETTLE = (
     update(OUTBOX)
-    .where(_KEYS, or_(OUTBOX.c.id.in_(bindparam("whichever", expanding=True)), _THESE_CLAIMS))
-    .where(OUTBOX.c.claimed_by == _OWNER, OUTBOX.c.state.in_(bindparam("before", expanding=True)))
+    .where(_THESE, or_(_WHICHEVER, _OF_THESE_CLAIMS))
+    .where(OUTBOX.c.claimed_by == _OWNER, _STATE.in_(bindparam("before", expanding=True)))
     .values({name: bindparam(f"new_{name}", type_=OUTBOX.c[name].type) for name in _SETTLED if name != "not_before"})
     .values(
         lease_until=None, not_before=func.coalesce(bindparam("new_not_before", type_=UtcDateTime), OUTBOX.c.not_before)
     )
     .returning(OUTBOX.c.id)
 )
+
+
+def _these(keys: Iterable[int]) -> dict[str, dict[int, int]]:
+    """Messages whatever the claim."""
+    return {"held": dict.fromkeys(keys, 0)}
 
 
 def mark_dots(connection: Connection, owner: str, claims: Mapping[int, int]) -> set[int]:
@@ -338,11 +354,9 @@ def mark_dots(connection: Connection, owner: str, claims: Mapping[int, int]) -> 
     its claim was lost, also if the same owner claimed it anew, or when its member left in this very moment. Whoever leaves
     while this transaction is open waits for it: SQLite has one writer at a time, on PostgreSQL the members' rows are locked.
     """
-    keys = list(claims)
     if connection.dialect.name == "postgresql":
-        connection.execute(_MEMBERS, {"keys": keys}).all()
-    mine = {"keys": keys, "held": list(claims.items()), "owner": owner}
-    return set(connection.execute(_MARK_DOTS, mine).scalars())
+        connection.execute(_MEMBERS, _these(claims)).all()
+    return set(connection.execute(_MARK_DOTS, {"held": dict(claims), "owner": owner}).scalars().all())
 
 
 def settle(connection: Connection, owner: str, settled: Sequence[Settled]) -> set[int]:
@@ -353,10 +367,9 @@ def settle(connection: Connection, owner: str, settled: Sequence[Settled]) -> se
     """
     ours: set[int] = set()
     for values, alike in _alike(settled):
-        expected = {"keys": [one.key for one in alike], "owner": owner, "before": BEFORE[values["new_state"]]}
-        expected["held"] = [(one.key, one.number) for one in alike]
-        expected["whichever"] = [one.key for one in alike if not one.number]
-        ours.update(connection.execute(_SETTLE, expected | values).scalars())
+        held = {one.key: one.number for one in alike}
+        expected = {"held": held, "owner": owner, "before": BEFORE[values["new_state"]]}
+        ours.update(connection.execute(_SETTLE, expected | values).scalars().all())
     _record(connection, [one for one in settled if one.key in ours])
     put_off = [one.key for one in settled if one.state == "deferred" and one.key in ours]
     if put_off:
@@ -372,18 +385,19 @@ def _release_again(connection: Connection, keys: Sequence[int]) -> None:
 
 
 def _alike(settled: Sequence[Settled]) -> Iterable[tuple[dict[str, Any], list[Settled]]]:
-    """Values with those whose rows get them: nearly all are handed over, and one statement writes them."""
+    """Values with those whose rows get them: nearly all are handed over, and one statement writes them, with one moment."""
     found: dict[tuple[Any, ...], list[Settled]] = {}
     for one in settled:
-        found.setdefault(_new_values(one), []).append(one)
-    for values, same in found.items():
-        yield {f"new_{name}": value for name, value in zip(_SETTLED, values, strict=True)}, same
-
-
-def _new_values(one: Settled) -> tuple[Any, ...]:
-    """In the order of `_SETTLED`."""
-    dot_sent, settled_at = one.state in {"handed_over", "uncertain"}, None if one.state == "deferred" else one.at
-    return (one.state, one.reason, one.attempt, one.not_before, dot_sent, settled_at)
+        found.setdefault((one.state, one.reason, one.attempt, one.not_before), []).append(one)
+    for (state, reason, attempt, not_before), same in found.items():
+        yield {
+            "new_state": state,
+            "new_reason": reason,
+            "new_attempts": attempt,
+            "new_not_before": not_before,
+            "new_dot_sent": state in {"handed_over", "uncertain"},
+            "new_settled_at": None if state == "deferred" else max(one.at for one in same),
+        }, same
 
 
 _DELIVERY_COLUMNS = (
@@ -462,11 +476,9 @@ def _release(
 
 def postpone(connection: Connection, owner: str, keys: Sequence[int], until: datetime) -> int:
     """Give up the claims of messages that were not tried, until a moment; returns how many were ours."""
-    mine = update(OUTBOX).where(
-        _KEYS, OUTBOX.c.claimed_by == owner, OUTBOX.c.state == "claimed", not_(OUTBOX.c.dot_sent)
-    )
+    mine = update(OUTBOX).where(_THESE, _CLAIMED, not_(OUTBOX.c.dot_sent))
     values = {"state": "planned", "claimed_by": "", "lease_until": None, "not_before": until}
-    return connection.execute(mine.values(**values), {"keys": list(keys)}).rowcount
+    return connection.execute(mine.values(**values), _these(keys) | {"owner": owner}).rowcount
 
 
 def resend(connection: Connection, now: datetime, *, since_before: datetime, most: int) -> int:

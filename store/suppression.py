@@ -17,6 +17,7 @@ CONSENT = tables.Consent.__table__  # type: ignore[attr-defined]
 ASKED_AT_ONCE = 900
 HERE = ("pending", "active", "paused")
 IN_FORCE = TABLE.c.lifted_at.is_(None)
+_ANY_IN_FORCE = select(true()).where(IN_FORCE).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def among_addresses(connection: Connection, addresses: Iterable[str], secret: by
 
 
 def any_in_force(connection: Connection) -> bool:
-    return connection.execute(select(true()).where(IN_FORCE).limit(1)).first() is not None
+    return connection.execute(_ANY_IN_FORCE).first() is not None
 
 
 def counts(connection: Connection) -> dict[str, int]:
