@@ -59,7 +59,8 @@ class Pacer:
     @property
     def rate_per_s(self) -> float:
         """The lower of the limit and of what has been learned; 0 is no limit."""
-        return min(filter(None, (self.limits.per_s, self.learned.level_per_s)), default=0.0)
+        limit, level = self.limits.per_s, self.learned.level_per_s
+        return min(limit, level) if limit and level else limit or level
 
     def is_resting(self, now: datetime) -> bool:
         return self.learned.resting_until is not None and now < self.learned.resting_until

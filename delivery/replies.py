@@ -42,10 +42,12 @@ class Replies(asyncio.Protocol):
         self.lost = False
         self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._buffer = bytearray()
+        self._rest = b""
         self._text: list[bytes] = []
         self._ready: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._deadline, self._late = 0.0, ""
+        self._timer: asyncio.TimerHandle | None = None
         self._full = False
         self._problem = ""
         transport.set_write_buffer_limits(
@@ -56,15 +58,13 @@ class Replies(asyncio.Protocol):
     @property
     def quiet(self) -> bool:
         """True while the connection stands and the server has said nothing unasked."""
-        return not (self.lost or self._problem or self._ready or self._buffer or self._transport.is_closing())
+        return not (self.lost or self._problem or self._ready or self._rest or self._transport.is_closing())
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        *lines, rest = bytes(self._buffer).split(b"\n")
-        self._buffer = bytearray(rest)
+        *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._read(line.rstrip(b"\r"))
-        if (rest or self._text) and len(rest) + sum(map(len, self._text)) > MAX_REPLY:
+        if (self._rest or self._text) and len(self._rest) + sum(map(len, self._text)) > MAX_REPLY:
             self._problem = f"the mail server's reply was longer than {MAX_REPLY} octets"
         self._wake()
 
@@ -73,6 +73,7 @@ class Replies(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        self._stop_timer()
         self._wake()
 
     def pause_writing(self) -> None:
@@ -101,10 +102,12 @@ class Replies(asyncio.Protocol):
             await self._wait(deadline, f"the mail server read nothing for {timeout_s:g} s")
 
     def close(self) -> None:
+        self._stop_timer()
         self._transport.close()
 
     def abort(self) -> None:
         self.lost = True
+        self._stop_timer()
         self._transport.abort()
 
     def _read(self, line: bytes) -> None:
@@ -130,19 +133,34 @@ class Replies(asyncio.Protocol):
             raise ConnectionBroken(self._problem or "the mail server closed the connection")
 
     async def _wait(self, deadline: float, late: str) -> None:
+        self._deadline, self._late = deadline, late
+        if self._timer is None or self._timer.when() > deadline:
+            self._start_timer()
         waiter = self._waiter = self._loop.create_future()
-        timer = self._loop.call_at(deadline, _expire, waiter, late)
         try:
             await waiter
         finally:
-            timer.cancel()
             self._waiter = None
 
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def _start_timer(self) -> None:
+        """One timer outlasts many waits, each of which only moves the deadline: a timer for each costs more than reading does."""
+        self._stop_timer()
+        self._timer = self._loop.call_at(self._deadline, self._look_at_the_clock)
 
-def _expire(waiter: "asyncio.Future[None]", late: str) -> None:
-    if not waiter.done():
-        waiter.set_exception(ConnectionBroken(late))
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_at_the_clock(self) -> None:
+        fired, self._timer = self._timer, None
+        if self._waiter is None or self._waiter.done() or fired is None:
+            return
+        if self._deadline > fired.when():
+            self._start_timer()
+        else:
+            self._waiter.set_exception(ConnectionBroken(self._late))

@@ -85,9 +85,10 @@ class Ways:
     def pick(self, clock_s: float, going_on: Way | None = None) -> Way | None:
         """The way for the next message: the one furthest behind its share, or `going_on` while it is not far ahead."""
         usable = self._usable(clock_s)
-        highest = max((way.share for way in usable), default=0.0)
-        for way in usable:
-            way.taken = max(way.taken, (highest - MOST_AHEAD) * (way.weight or 1.0))
+        if len(usable) > 1:
+            highest = max(way.share for way in usable)
+            for way in usable:
+                way.taken = max(way.taken, (highest - MOST_AHEAD) * (way.weight or 1.0))
         ready = [way for way in usable if not way.pacer.wait_s(clock_s)]
         if going_on is not None:
             least = min((way.share for way in usable), default=0.0)
