@@ -33,6 +33,7 @@ from bench import tls
 from delivery.smtp import Envelope, Parcel
 from jobs.dispatch import Dispatch
 from jobs.letters import Letter, Letters
+from jobs.senders import share_of
 from jobs.services import Services
 from jobs.settings import Settings
 from store import outbox, schema
@@ -45,8 +46,9 @@ OCTETS = 30_000
 _MESSAGE_ID = re.compile(rb"Message-ID: (<[^>]*>)", re.IGNORECASE)
 ITEMS = 6
 SOURCE_SESSIONS = 10
-PROCESSES, CONNECTIONS = 1, 100
-"""At most so many messages, 1 x 100, are in doubt when the machine fails in the middle: one for each connection."""
+PROCESSES, CONNECTIONS = 2, 100
+"""The connections are those of all processes together, as with `sending.processes`. At most so many messages are in doubt when
+the machine fails in the middle: one for each connection."""
 
 
 def table(row: Any) -> Any:
@@ -204,7 +206,8 @@ def services_for(database: Database, port: int, ca_file: str = "") -> Services:
     changes = {"host": tls.HOST, "port": port, "connections": CONNECTIONS, "slow_connections": 0}
     changes |= {"security": "tls", "ca_file": ca_file} if ca_file else {}
     smtp = settings.smtp.model_copy(update=changes)
-    return Services(settings.model_copy(update={"smtp": smtp}), database, lambda: NOW)
+    share = share_of(settings.model_copy(update={"smtp": smtp}), PROCESSES)
+    return Services(share, database, lambda: NOW)
 
 
 def main(

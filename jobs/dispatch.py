@@ -52,6 +52,8 @@ class Tally:
     paused: list[str] = field(default_factory=list)
     stopped: bool = False
     mail_server_problem: str = ""
+    lost_processes: int = 0
+    """Other processes that took part and ended too early: see `jobs.senders`."""
 
     def note(self, state: State, reason: str) -> None:
         self.outcomes.setdefault(state, Counter())[reason] += 1

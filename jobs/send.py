@@ -1,9 +1,7 @@
 """`germane send`: hand over what is due in the outbox."""
 
 import asyncio
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -17,7 +15,7 @@ from jobs.terminal import advancing, as_json_option, print_json, print_table, pr
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from jobs.dispatch import Dispatch
+    from jobs.dispatch import Tally
     from jobs.services import Services
     from store.outbox import Scope
 
@@ -52,6 +50,8 @@ class SendReport:
     paused: tuple[str, ...] = ()
     stopped: bool = False
     mail_server_problem: str = ""
+    lost_processes: int = 0
+    """Sending processes that ended too early; what they had claimed is settled by the next run."""
 
     def of(self, outcome: str) -> int:
         return sum(self.reasons.get(outcome, {}).values())
@@ -63,16 +63,17 @@ class SendReport:
     @property
     def complete(self) -> bool:
         """Everything that was due was handed over, or rightly cancelled."""
-        failed = self.errors + sum(map(self.of, ("deferred", "refused", "uncertain")))
+        failed = self.errors + self.lost_processes + sum(map(self.of, ("deferred", "refused", "uncertain")))
         return not (failed or self.stopped or self.paused or self.mail_server_problem)
 
 
 @click.command()
 @click.option("--network", "-n", "slug", default="", help="Only this network's messages (default: all networks').")
 @click.option("--limit", type=click.IntRange(1), help="Hand over at most this many messages.")
+@click.option("--processes", "-p", type=click.IntRange(1, 16), help="Send by so many (default: sending.processes).")
 @as_json_option
 @click.pass_obj
-def send(config: Path | None, slug: str, limit: int | None, as_json: bool) -> None:
+def send(config: Path | None, slug: str, limit: int | None, processes: int | None, as_json: bool) -> None:
     """Hand what is due in the outbox to the mail server. May run as often, and in as many processes, as one likes.
 
     A message whose reply was lost after the final dot is uncertain: it is shown, and never sent again by itself.
@@ -87,7 +88,7 @@ def send(config: Path | None, slug: str, limit: int | None, as_json: bool) -> No
     with services.database.reading() as connection:
         network = networks.find(connection, slug).key if slug else None
     with progress() as bars:
-        report = send_due(services, network=network, limit=limit, progress=bars)
+        report = send_due(services, network=network, limit=limit, processes=processes, progress=bars)
     _print(report, as_json)
     if report.mail_server_problem:
         click.echo(f"germane: {report.mail_server_problem}; {report.waiting} messages stay in the outbox", err=True)
@@ -102,14 +103,17 @@ def send_due(
     edition: int | None = None,
     network: int | None = None,
     limit: int | None = None,
+    processes: int | None = None,
     progress: "Progress | None" = None,
 ) -> SendReport:
     """Hand over what is due, of one edition or network or of all, and finish the editions that are done with.
 
+    At most so many processes do it (without a number: `sending.processes`), each with a batch at least.
+
     A mail server that cannot be used is told in the report; everything stays in the outbox then. Raises StoreError when
     the database fails, SettingsError without a secret key, and TemplateError before anything is claimed.
     """
-    from jobs.dispatch import Dispatch
+    from jobs.senders import hand_over
     from store import outbox
     from store.outbox import Scope
 
@@ -117,33 +121,14 @@ def send_due(
     scope, started = Scope(edition, network), perf_counter()
     with services.database.reading() as connection:
         due = outbox.due(connection, services.now(), scope)
-    with advancing(progress, "Sending", min(due, limit or due)) as advance:
-        dispatch = Dispatch(services, scope, limit, advance)
-        asyncio.run(_until_done_or_told(dispatch))
-    return _report(services, dispatch, scope, perf_counter() - started)
+    wanted, sending = min(due, limit or due), services.settings.sending
+    number = min(processes or sending.processes, max(1, wanted // sending.batch))
+    with advancing(progress, "Sending", wanted) as advance:
+        tally = asyncio.run(hand_over(services, scope, limit, advance, number))
+    return _report(services, tally, scope, perf_counter() - started)
 
 
-async def _until_done_or_told(dispatch: "Dispatch") -> None:
-    with _stopped_by_signals(dispatch):
-        await dispatch.run()
-
-
-@contextmanager
-def _stopped_by_signals(dispatch: "Dispatch") -> Iterator[None]:
-    """Ctrl-C and SIGTERM let the messages that are on their way finish. Only the main thread can be told so."""
-    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
-    with suppress(ValueError, RuntimeError, NotImplementedError):
-        for number in numbers:
-            loop.add_signal_handler(number, dispatch.stop)
-    try:
-        yield
-    finally:
-        with suppress(ValueError, RuntimeError, NotImplementedError):
-            for number in numbers:
-                loop.remove_signal_handler(number)
-
-
-def _report(services: "Services", dispatch: "Dispatch", scope: "Scope", seconds: float) -> SendReport:
+def _report(services: "Services", tally: "Tally", scope: "Scope", seconds: float) -> SendReport:
     from store import editions, outbox
 
     with services.database.writing() as connection:
@@ -151,7 +136,6 @@ def _report(services: "Services", dispatch: "Dispatch", scope: "Scope", seconds:
             editions.settle(connection, key, services.now())
         states = outbox.counts(connection, scope)
     reach("send.settled")
-    tally = dispatch.tally
     return SendReport(
         reasons={state: dict(reasons.most_common()) for state, reasons in tally.outcomes.items()},
         waiting=sum(states.get(state, 0) for state in ("planned", "claimed", "deferred")),
@@ -162,6 +146,7 @@ def _report(services: "Services", dispatch: "Dispatch", scope: "Scope", seconds:
         paused=tuple(tally.paused),
         stopped=tally.stopped,
         mail_server_problem=tally.mail_server_problem,
+        lost_processes=tally.lost_processes,
     )
 
 
@@ -171,10 +156,13 @@ def _print(report: SendReport, as_json: bool) -> None:
             "waiting": report.waiting, "reasons": report.reasons, "seconds": round(report.seconds, 3),
             "errors": report.errors, "postponed": report.postponed, "paused": report.paused,
             "stopped": report.stopped, "mail_server_problem": report.mail_server_problem,
+            "lost_processes": report.lost_processes,
         })  # fmt: skip
         return
     if report.errors:
         click.echo(f"{report.errors} messages met an unexpected error, told above; they stay in the outbox", err=True)
+    if report.lost_processes:
+        click.echo(f"{report.lost_processes} sending processes ended too early; run `germane send` again", err=True)
     for what in report.paused:
         click.echo(f"{what}; `germane outbox resume` lets them go again", err=True)
     if not report.done:
