@@ -289,7 +289,7 @@ _WAITING = _DUE.where(OUTBOX.c.edition_id == bindparam("edition"))
 _WAITING_ALONE = _DUE.where(OUTBOX.c.edition_id.is_(None))
 _TAKE = (
     update(OUTBOX)
-    .where(_THESE, _STATE == bindparam("waiting"))
+    .where(_THESE, bindparam("waiting") == _STATE)
     .values(state="claimed", claimed_by=_OWNER, lease_until=bindparam("lease", type_=UtcDateTime), dot_sent=False)
     .values(claims=OUTBOX.c.claims + 1, dated_at=func.coalesce(OUTBOX.c.dated_at, _NOW))
     .returning(OUTBOX.c.id)
