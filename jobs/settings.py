@@ -108,7 +108,10 @@ class DestinationSettings(Section):
 class SendingSettings(Section):
     batch: int = Field(500, ge=1, le=1000, description="Messages claimed in one transaction.")
     processes: int = Field(
-        1, ge=1, le=16, description="Processes that send, each with its share of every limit; no more than there are batches."
+        1,
+        ge=1,
+        le=16,
+        description="Processes that send, each with its share of every limit; no more than there are batches.",
     )
     lease_s: Seconds = Field(
         900,

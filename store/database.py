@@ -136,7 +136,9 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     processors = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in columns]
     if any(processors):
         values = zip(processors, zip(*rows, strict=True), strict=True)
-        rows = list(zip(*(map(processor, column) if processor else column for processor, column in values), strict=True))
+        rows = list(
+            zip(*(map(processor, column) if processor else column for processor, column in values), strict=True)
+        )
     quoted = [dialect.identifier_preparer.quote(name) for name in columns]
     target = dialect.identifier_preparer.format_table(table)
     if dialect.name == "postgresql":

@@ -390,14 +390,17 @@ def _alike(settled: Sequence[Settled]) -> Iterable[tuple[dict[str, Any], list[Se
     for one in settled:
         found.setdefault((one.state, one.reason, one.attempt, one.not_before), []).append(one)
     for (state, reason, attempt, not_before), same in found.items():
-        yield {
-            "new_state": state,
-            "new_reason": reason,
-            "new_attempts": attempt,
-            "new_not_before": not_before,
-            "new_dot_sent": state in {"handed_over", "uncertain"},
-            "new_settled_at": None if state == "deferred" else max(one.at for one in same),
-        }, same
+        yield (
+            {
+                "new_state": state,
+                "new_reason": reason,
+                "new_attempts": attempt,
+                "new_not_before": not_before,
+                "new_dot_sent": state in {"handed_over", "uncertain"},
+                "new_settled_at": None if state == "deferred" else max(one.at for one in same),
+            },
+            same,
+        )
 
 
 _DELIVERY_COLUMNS = (
