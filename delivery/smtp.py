@@ -377,7 +377,7 @@ def _has_only_crlf(content: bytes) -> bool:
 
     octets = np.frombuffer(content, np.uint8)
     cr, lf = (octets == 13).tobytes(), (octets == 10).tobytes()
-    return cr[:-1] == lf[1:] and lf[:1] != b"\x01" and cr[-1:] != b"\x01"
+    return bool(cr[:-1] == lf[1:] and lf[:1] != b"\x01" and cr[-1:] != b"\x01")
 
 
 def _has_dot_after_line_end(content: bytes) -> bool:
