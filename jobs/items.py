@@ -304,7 +304,7 @@ def _tell_reach(services: "Services", network: "Network", item: "Item") -> None:
 
     short = expected_shortfall(services, network, item)
     if short:
-        click.echo(f"germane: {sentence(short)}", err=True)
+        click.echo(f"germane: {sentence(short, expected=True)}", err=True)
 
 
 def _open(config: Path | None, slug: str) -> "tuple[Services, Network]":

@@ -60,10 +60,11 @@ def print_shortfalls(found: Sequence[dict[str, Any]]) -> None:
     click.echo(f"`germane items show {found[0]['item']}` tells what would help the first of them.")
 
 
-def sentence(one: dict[str, Any]) -> str:
-    """All of it in a sentence or two."""
+def sentence(one: dict[str, Any], *, expected: bool = False) -> str:
+    """All of it in a sentence or two; of an item that no edition has decided on what is to be `expected`."""
     words = f" ({', '.join(map(printable, one['words']))})" if one["words"] else ""
+    reaches = "would reach about" if expected else "reaches"
     return (
-        f"“{printable(one['title'])}” reaches {one['got']} of the {one['needed']} members it needs: {one['why']}. "
+        f"“{printable(one['title'])}” {reaches} {one['got']} of the {one['needed']} members it needs: {one['why']}. "
         f"What helps: {one['help']}{words}."
     )
