@@ -13,19 +13,23 @@ LONGEST = 70
 
 def subject(items: Sequence[Item], translation: Translation, *, urgent: bool = False) -> str:
     """One line of about `LONGEST` characters for items in the order in which the mail shows them; never empty."""
+    title = one_line(items[0].title) or translation.gettext("Without a title")
     if urgent:
-        title = translation.gettext(
-            "Urgent: %(title)s", title=one_line(items[0].title) or translation.gettext("Without a title")
-        )
-        return shortened(title, LONGEST)
+        return shortened(_urgent(title, translation), LONGEST)
     requests = sum(item.kind == "request" for item in items)
     if requests > 1:
         return _with_others(_requests(requests, translation), len(items) - requests, translation)
-    title = one_line(items[0].title) or translation.gettext("Without a title")
     if requests == 1:
         title = translation.gettext("Request: %(title)s", title=title)
     rest = _others(len(items) - 1, translation)
     return f"{shortened(title, LONGEST - len(rest))}{rest}"
+
+
+def _urgent(title: str, translation: Translation) -> str:
+    """Said once, also where the title itself says so."""
+    marked = translation.gettext("Urgent: %(title)s", title=title)
+    word = marked.partition(":")[0].strip().casefold()
+    return title if title.casefold().startswith(word) else marked
 
 
 def _requests(n: int, translation: Translation) -> str:

@@ -58,3 +58,16 @@ def test_a_subject_is_one_line() -> None:
 @pytest.mark.parametrize(("n", "words"), [(2, "2 gais"), (3, "3 chais"), (4, "4 cais"), (6, "6 chais"), (7, "7 cais")])
 def test_welsh_counts_with_its_own_plural_forms(n: int, words: str) -> None:
     assert of(*requests(n), language="cy") == f"{words} y gallech eu hateb"
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "expected"),
+    [
+        ("en", "Oxygen wanted", "Urgent: Oxygen wanted"),
+        ("en", "URGENT - oxygen wanted", "URGENT - oxygen wanted"),
+        ("fr", "Urgent : qui a de l’oxygène ?", "Urgent : qui a de l’oxygène ?"),
+        ("cy", "Urgent: oxygen", "Brys: Urgent: oxygen"),
+    ],
+)
+def test_that_it_is_urgent_is_said_once(language: str, title: str, expected: str) -> None:
+    assert subject([Item(title)], TRANSLATIONS[language], urgent=True) == expected
