@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from store.considered import PlannedDigest
 
 
-def looked_over(found: "Rehearsal") -> dict[str, Any]:
+def looked_over(found: "Rehearsal", *, names: bool = False) -> dict[str, Any]:
     """As plain values: `who` gets a digest by facet and value, the `matches` of what they get by five points, twenty `border`
-    cases, what finds `no_room`, what happens at `others`, lower and higher thresholds, beside the `threshold` in force, and the
-    `floor` under which none is looked at. `needing` counts the items that need readers."""
+    cases (with `names` only for those entitled), what finds `no_room`, what happens at `others`, lower and higher thresholds,
+    beside the `threshold` in force, and the `floor` under which none is looked at. `needing` counts the items that need readers.
+    """
     items, members = found.items, _by_key(found)
     seen = overview(found.fitted, found.gathered.pool, found.decision)
     with_digest = [members[key] for key in {row[0] for decided in found.decided for row in decided.chosen}]
@@ -30,7 +31,7 @@ def looked_over(found: "Rehearsal") -> dict[str, Any]:
         "matches": [(n * WIDTH, count) for n, count in enumerate(seen.histogram.tolist())],
         "border": [
             {
-                "member": person(members[found.gathered.member_keys[row]], names=False),
+                "member": person(members[found.gathered.member_keys[row]], names=names),
                 "item": items[column].title,
                 "match": round(match, 1),
                 "threshold": round(threshold, 1),

@@ -47,7 +47,7 @@ def preview(config: Path | None, /, item: str, slug: str, address: str, as_json:
     with services.database.reading() as connection:
         network = networks.find(connection, slug)
         size = considered.audience_size(connection, network.key)
-    names = bool(address) and _entitled(services, network, address)
+    names = bool(address) and entitled(services, network, address)
     found = _found(services, network, item)
     try:
         with progress() as bars, advancing(bars, "Matching", size) as advance:
@@ -63,7 +63,8 @@ def preview(config: Path | None, /, item: str, slug: str, address: str, as_json:
     click.echo("Nothing was written and nothing was sent.")
 
 
-def _entitled(services: "Services", network: "Network", address: str) -> bool:
+def entitled(services: "Services", network: "Network", address: str) -> bool:
+    """Whether names may be told to them. Raises click.ClickException where they may not."""
     from store import members
 
     with services.database.reading() as connection:

@@ -109,10 +109,15 @@ class RunReport:
     "--at", type=Moment(), help="Compose as if it were this moment (the network's time zone unless it names one)."
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be sent; write and send nothing.")
+@click.option(
+    "--as", "address", default="", help="Your address, with --dry-run: names are told to coordinators and admins."
+)
 @click.option("--no-send", is_flag=True, help="Compose only; `germane send` or `germane serve` sends it.")
 @as_json_option
 @click.pass_obj
-def run(config: Path | None, slug: str, at: datetime | None, dry_run: bool, no_send: bool, as_json: bool) -> None:
+def run(
+    config: Path | None, slug: str, at: datetime | None, dry_run: bool, address: str, no_send: bool, as_json: bool
+) -> None:
     """Compose this week's edition and send it. Running it again does nothing; after a crash it goes on where it stopped.
 
     Example: germane run --network breathe-well --dry-run
@@ -120,6 +125,8 @@ def run(config: Path | None, slug: str, at: datetime | None, dry_run: bool, no_s
     from jobs.services import open_services
     from store import networks
 
+    if address and not dry_run:
+        raise click.UsageError("--as is for --dry-run: a run shows no names")
     services = open_services(config)
     with services.database.reading() as connection:
         chosen = [networks.find(connection, slug)] if slug else networks.every(connection)
@@ -129,14 +136,21 @@ def run(config: Path | None, slug: str, at: datetime | None, dry_run: bool, no_s
         reports = [
             report
             for network in chosen
-            for report in _run_one(services, network, at, dry_run, send=not no_send, bars=bars)
+            for report in _run_one(services, network, at, dry_run, address, send=not no_send, bars=bars)
         ]
     _print(reports, as_json, dry_run)
     _exit(reports, dry_run, no_send)
 
 
 def _run_one(
-    services: "Services", network: "Network", at: datetime | None, dry_run: bool, *, send: bool, bars: Any
+    services: "Services",
+    network: "Network",
+    at: datetime | None,
+    dry_run: bool,
+    address: str,
+    *,
+    send: bool,
+    bars: Any,
 ) -> list[RunReport]:
     """One network's reports, urgent items that were approved and not sent yet first. An edition that another process is
     composing does not keep the next network waiting."""
@@ -144,7 +158,7 @@ def _run_one(
 
     moment = _moment(at, network, services.now())
     if dry_run:
-        return [rehearse(services, network, at=moment, progress=bars)]
+        return [rehearse(services, network, at=moment, progress=bars, address=address)]
     try:
         urgent = run_approved(services, network, send=send)
         return [*urgent, run_edition(services, network, at=moment, send=send, progress=bars)]
@@ -312,12 +326,17 @@ def report_on(
     )
 
 
-def rehearse(services: "Services", network: "Network", *, at: datetime, progress: Any = None) -> RunReport:
-    """What `run_edition` would compose at this moment, through the same code; nothing is written."""
+def rehearse(
+    services: "Services", network: "Network", *, at: datetime, progress: Any = None, address: str = ""
+) -> RunReport:
+    """What `run_edition` would compose at this moment, through the same code; nothing is written. The coordinator or admin of
+    this `address` is told names."""
     from jobs.dry_run import looked_over
+    from jobs.items_preview import entitled
     from jobs.previewing import GRID
     from jobs.rehearsal import rehearsed
 
+    names = bool(address) and entitled(services, network, address)
     _check_templates(services, network)
     watch = partial(advancing, progress, "Rehearsing")
     found = rehearsed(services, network, at, thresholds=GRID, watch=watch)
@@ -336,7 +355,7 @@ def rehearse(services: "Services", network: "Network", *, at: datetime, progress
         sizes=dict(sorted(sizes.items())),
         reach=[(item.kind, item.title, reach[item.key]) for item in found.fitted.items],
         short=[told(found.fitted.items, one) for one in found.shortfalls],
-        preview=looked_over(found),
+        preview=looked_over(found, names=names),
     )
 
 

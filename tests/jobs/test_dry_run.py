@@ -88,3 +88,14 @@ def test_a_rehearsal_of_mails_with_items_of_two_networks(installation: Installat
     assert in_force["sent"] == sum(size * n for size, n in ((int(s), n) for s, n in home["sizes"].items()))
     assert in_force["sent"] - 1 == next(one["sent"] for one in strict["preview"]["others"] if one["threshold"] == 1)
     assert "Fits, but" not in germane("run", "--dry-run").stdout
+
+
+def test_names_are_told_to_coordinators_only(varied: Installation) -> None:
+    varied.join("cora@example.org", Profile(stated="sleep", languages=("en",)), role="coordinator")
+    assert {case["member"]["name"] for case in told()["border"]} == {""}
+    (report,) = printed("run", "--dry-run", "--as", "cora@example.org")
+    assert {case["member"]["name"] for case in report["preview"]["border"]} == {"Ann Example"}
+    refused = germane("run", "--dry-run", "--as", "m1@example.org")
+    assert (refused.exit_code, "no active coordinator or admin of breathe-well" in refused.stderr) == (2, True)
+    assert germane("run", "--as", "cora@example.org").exit_code == 2
+    assert varied.mailed == []
