@@ -358,9 +358,8 @@ def _compared(edition: Edition, batch: Batch, wants: Wants, decision: Decision) 
         return decision, none
     limited = edition.asks
     space, other = edition.space, MATCHERS[edition.comparison.other]
-    scores, matches = edition.match(
-        replace(wants, rows=wants.rows[rows])
-    )  # the other may pick from under the threshold
+    theirs = replace(wants, rows=wants.rows[rows], told=wants.told.only(rows))
+    scores, matches = edition.match(theirs)  # the other may pick from under the threshold
     rival = other(space.lexical(wants.origins.stated[rows]), space.lexical(edition.rows))
     blocked = batch.only(rows).blocked(edition)
     blocked[:, limited] = Block.OVER_BUDGET

@@ -172,6 +172,13 @@ def already_sent(
     return considered.sent_pairs(connection, first_member, last_member, _known_keys(fitted), before)
 
 
+def sent_before(connection: Connection, fitted: Fitted, batch: Sequence[PlannedDigest]) -> Ints:
+    """The same of a batch, for a matcher that picks once more after the decision; no pairs where none is compared."""
+    if fitted.comparison is None:
+        return np.empty((0, 2), dtype=np.int64)
+    return already_sent(connection, fitted, batch[0].member_key, batch[-1].member_key)
+
+
 def _known_keys(fitted: Fitted) -> list[int]:
     return list(fitted.duplicates.columns) if fitted.duplicates else [item.key for item in fitted.items]
 

@@ -11,7 +11,7 @@ from digest.composition import Edition as Fitted
 from digest.items import Item
 from jobs.budgeting import Posted, day_of, requests_among, within_budgets
 from jobs.combined import Present
-from jobs.considering import listen
+from jobs.considering import listen, sent_before
 from jobs.deciding import OtherNetworks, decide_once
 from jobs.due import start_of
 from jobs.failpoints import reach as fail_point
@@ -77,12 +77,12 @@ def compose_edition(
             batch = considered.planned(connection, edition.key, services.settings.digest.shard)
             if not batch:
                 break
-            part = found.of(connection, batch)
+            part, sent = found.of(connection, batch), sent_before(connection, fitted, batch)
             voices = (
                 None if part.wants else listen(connection, batch[0].member_key, batch[-1].member_key, edition.as_of)
             )
             guests = Guests(company.present(connection, batch), whole.items, explain_guests) if company else None
-        decided = settled(fitted, network, edition, batch, part, voices, guests)
+        decided = settled(fitted, network, edition, batch, part, sent, voices, guests)
         try:
             present = guests.present if guests else ()
             _write(services, network, edition, owner, batch, decided, Posted(requests, networks_of), present)

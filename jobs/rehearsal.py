@@ -13,7 +13,7 @@ from digest.items import Item
 from digest.overview import Outcome, outcome
 from digest.slots import week_of
 from jobs.combined import Company, company_of, explain_guests
-from jobs.considering import listen
+from jobs.considering import listen, sent_before
 from jobs.deciding import Found, Gathered, Part, decide_whole, gather_edition, reach_of, stored_shortfall
 from jobs.fitting import edition_settings, fit_edition
 from jobs.services import Services
@@ -129,10 +129,10 @@ def _settled(
     company: Company,
 ) -> Decided:
     with services.database.reading() as connection:
-        part = found.of(connection, batch)
+        part, sent = found.of(connection, batch), sent_before(connection, fitted, batch)
         voices = listen(connection, batch[0].member_key, batch[-1].member_key, edition.as_of)
         guests = Guests(company.present(connection, batch), company.whole(fitted).items, explain_guests)
-    return settled(fitted, network, edition, batch, part, voices, guests)
+    return settled(fitted, network, edition, batch, part, sent, voices, guests)
 
 
 def _watched(

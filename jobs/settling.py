@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 
 from digest.composition import Batch, Composition, Wants, explained
 from digest.composition import Edition as Fitted
@@ -16,7 +17,7 @@ from digest.interleaving import NO_TEAM
 from digest.items import Item
 from digest.learned import Learned
 from digest.reasons import Reason
-from jobs.considering import Voices, draw_of, heard_of, preferences_of, profile_of, quiet_of, why_nothing
+from jobs.considering import Voices, draw_of, heard_of, preferences_of, profile_of, quiet_of, sent_places, why_nothing
 from jobs.deciding import Part
 from jobs.due import due_at
 from store.considered import PlannedDigest
@@ -43,10 +44,11 @@ def settled(
     edition: Edition,
     batch: Sequence[PlannedDigest],
     part: Part,
+    sent: npt.NDArray[np.int64],
     voices: Voices | None = None,
     guests: Guests | None = None,
 ) -> Decided:
-    """What each member of a shard gets, as rows: pure, the same in gives the same out.
+    """What each member of a shard gets, as rows: pure, the same in gives the same out. `sent` is what `sent_before` finds.
 
     Whoever may not be mailed any more since the edition was decided gets nothing, and so does who only may since then.
     """
@@ -65,8 +67,7 @@ def settled(
     rows = np.array([place[member.member_key] for member in able], dtype=np.int64)
     profiles, wishes, names = zip(*((profile_of(m), preferences_of(m), m.name) for m in able), strict=True)
     draws = np.array([draw_of(network, edition, member) for member in able], dtype=np.uint64)
-    nothing = np.empty(0, dtype=np.int64)
-    asked = Batch(profiles, wishes, names, (nothing, nothing), draws=draws)
+    asked = Batch(profiles, wishes, names, sent_places(able, fitted, sent), draws=draws)
     if part.wants is not None and len(able) == len(part.member_keys):
         wants = part.wants
     else:

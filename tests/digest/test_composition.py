@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 
-from digest.composition import Batch, Edition, compose
+from digest.composition import Batch, Edition, Heard, compose
+from digest.feedback import Told
 from digest.fitting import fit
+from digest.interleaving import Comparison
 from digest.matching import Least, Rows
 from profiles.member import Preferences, Profile
 from tests.builders import an_item
@@ -50,3 +54,28 @@ def test_another_matcher_can_be_put_in_the_place_of_tf_idf() -> None:
 
 def test_nobody_to_compose_for_is_no_error() -> None:
     assert chosen(edition()) == []
+
+
+def test_what_was_heard_of_a_member_counts_the_same_where_matchers_are_compared() -> None:
+    """The first half of the members turned down everything at such scores, the second half liked it."""
+    draws = np.arange(20, dtype=np.uint64) * np.uint64(2**59)
+    told = Told(
+        member=np.repeat(np.arange(20), 6),
+        item=np.full(120, -1),
+        score=np.full(120, 0.3),
+        good=np.repeat(np.arange(20) >= 10, 6),
+        weight=np.ones(120),
+    )
+    batch = Batch(
+        [Profile(stated="stroke at home", languages=("en",))] * 20,
+        [Preferences()] * 20,
+        [""] * 20,
+        NOTHING_SENT,
+        heard=Heard(told=told),
+        draws=draws,
+    )
+    alone = compose(edition(), batch).decision
+    compared = compose(replace(edition(), comparison=Comparison(0.5)), batch)
+    assert 0 < (compared.team >= 0).sum() < 20
+    assert compared.decision.match.tolist() == alone.match.tolist()
+    assert len(set(alone.match.tolist())) == 2

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.feedback import Rule, Said, decay, shifts, utilities, weights
+from digest.feedback import Rule, Said, Told, decay, shifts, utilities, weights
 from profiles.feedback import VERDICTS
 
 RULE = Rule(half_life_days=10, opened_weight=0.2, utility_w=2.0, threshold_step=1.5)
@@ -37,6 +37,13 @@ def test_more_and_help_are_likes_and_less_is_a_dislike() -> None:
     liked, disliked = learnt(said((0, 0, "more", 0), (0, 1, "can_help", 0), (1, 2, "less", 0)))
     assert liked == [[1, 1, 0], [0, 0, 0]]
     assert disliked == [[0, 0, 0], [0, 0, 1]]
+
+
+def test_what_was_told_of_some_members_is_told_of_them_alone() -> None:
+    good = np.array([True, False, True, True])
+    told = Told(np.array([4, 1, 2, 4]), np.arange(4), np.arange(4) / 10, good, np.ones(4)).only(np.array([1, 4]))
+    assert (told.member.tolist(), told.item.tolist()) == ([1, 0, 1], [0, 1, 3])
+    assert (told.score.tolist(), told.good.tolist()) == ([0.0, 0.1, 0.3], [True, False, True])
 
 
 def test_a_word_fades_by_half_in_each_half_life() -> None:

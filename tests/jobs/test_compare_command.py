@@ -72,3 +72,20 @@ def test_the_report_tells_who_won(compared: Installation) -> None:
     assert found["share_of_ours"][0] > 0.5
     assert "sign test p = " in germane("compare").stdout
     assert printed("compare", "--edition", "2026-W40")["digests"] == 0
+
+
+def test_neither_matcher_picks_again_what_was_sent_and_feedback_is_of_its_own_member(compared: Installation) -> None:
+    germane("run")
+    digests = {row.id: row.member_id for row in rows(compared, editions.DIGEST)}
+    before = {(digests[row.digest_id], row.item_id) for row in rows(compared, editions.DIGEST_ITEM)}
+    with compared.database.writing() as connection:
+        feedback.record(connection, [Word(*pair, "more", NOW, "a test") for pair in sorted(before)])
+    for n in range(4):
+        compared.post(title=f"Stroke rehabilitation at home, poster {n}", body=f"Author {n} on early discharge.")
+    compared.set("MATCHING__COMPARE_SHARE", 0.5)
+    (report,) = printed("run", "--at", "2026-11-24T09:00")
+    assert report["digests"] > 0
+    digests = {row.id: row.member_id for row in rows(compared, editions.DIGEST)}
+    after = [(digests[row.digest_id], row.item_id) for row in rows(compared, editions.DIGEST_ITEM)]
+    assert len(after) == len(set(after)) > len(before)
+    assert {row.team for row in rows(compared, comparisons.PICKED)} == {0, 1}
