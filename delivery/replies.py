@@ -46,7 +46,7 @@ class Replies(asyncio.Protocol):
         self._text: list[bytes] = []
         self._ready: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._deadline, self._late = 0.0, ""
+        self._deadline, self._late, self._timeout_s = 0.0, "", 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._full = False
         self._problem = ""
@@ -91,15 +91,19 @@ class Replies(asyncio.Protocol):
         deadline = self._loop.time() + timeout_s
         while not self._ready:
             self._check()
-            await self._wait(deadline, f"no reply within {timeout_s:g} s")
+            await self._woken(deadline, "no reply within", timeout_s)
         return self._ready.popleft()
+
+    def at_hand(self) -> Reply | None:
+        """The next reply if it is there already."""
+        return self._ready.popleft() if self._ready else None
 
     async def written(self, timeout_s: float) -> None:
         """Until everything written was given to the kernel. Raises ConnectionBroken when the server stops reading."""
         deadline = self._loop.time() + timeout_s
         while self._full:
             self._check()
-            await self._wait(deadline, f"the mail server read nothing for {timeout_s:g} s")
+            await self._woken(deadline, "the mail server read nothing for", timeout_s)
 
     def close(self) -> None:
         self._stop_timer()
@@ -115,11 +119,12 @@ class Replies(asyncio.Protocol):
         if match is None:
             self._problem = f"the mail server said something that is not SMTP: {line[:80].decode('utf-8', 'replace')!r}"
             return
-        self._text.append(match[3] or b"")
-        if match[2] != b"-":
-            text = b" ".join(self._text).decode("utf-8", "replace").strip()
-            self._ready.append(Reply(int(match[1]), text))
-            self._text = []
+        code, goes_on, text = match.groups(b"")
+        if self._text or goes_on == b"-":
+            self._text.append(text)
+        if goes_on != b"-":
+            text, self._text = b" ".join(self._text) or text, []
+            self._ready.append(Reply(int(code), text.decode("utf-8", "replace").strip()))
 
     def expect_quiet(self) -> None:
         """Raises ConnectionBroken when the connection is gone, or the server spoke before it was its turn."""
@@ -132,15 +137,12 @@ class Replies(asyncio.Protocol):
         if self._problem or self.lost:
             raise ConnectionBroken(self._problem or "the mail server closed the connection")
 
-    async def _wait(self, deadline: float, late: str) -> None:
-        self._deadline, self._late = deadline, late
+    def _woken(self, deadline: float, late: str, timeout_s: float) -> "asyncio.Future[None]":
+        self._deadline, self._late, self._timeout_s = deadline, late, timeout_s
         if self._timer is None or self._timer.when() > deadline:
             self._start_timer()
-        waiter = self._waiter = self._loop.create_future()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
+        self._waiter = self._loop.create_future()
+        return self._waiter
 
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():
@@ -163,4 +165,4 @@ class Replies(asyncio.Protocol):
         if self._deadline > fired.when():
             self._start_timer()
         else:
-            self._waiter.set_exception(ConnectionBroken(self._late))
+            self._waiter.set_exception(ConnectionBroken(f"{self._late} {self._timeout_s:g} s"))

@@ -217,7 +217,9 @@ class Session:
         self._replies.write(b"\r\n".join((*self._commands(parcel), b"")))
         replies = [await self._first_reply()]
         while len(replies) < len(STEPS) and not replies[-1].closing:
-            replies.append(await self._replies.next(self._route.timeout_s))
+            replies.append(self._replies.at_hand() or await self._replies.next(self._route.timeout_s))
+        if [reply.code // 100 for reply in replies] == [2, 2, 3]:
+            return None, True
         answers = list(zip(replies, STEPS, strict=False))
         refusals = [answer for answer in answers[:2] if _refused(answer[0], 2)]
         refusals += [answer for answer in answers[2:] if not refusals and _refused(answer[0], 3)]
