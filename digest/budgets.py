@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 WEEK_DAYS = 7
 MONTH_DAYS = 31
-BURDEN_DAYS = 91
+BURDEN_DAYS = 364
 """Days for which it is remembered how often somebody was asked."""
-STEEPNESS = 6
+QUARTER_DAYS = 91
+"""Days whose usual number of requests somebody may get at once, however short a time ago they were first asked."""
+STEEPNESS = 12
 """Of the cost of asking: so steep that it falls on those who are asked most, and hardly on anybody else."""
 ONLY_IF_NEEDED = 180.0
 """Points of match that asking somebody costs at most: more than any match is worth."""
@@ -113,17 +115,22 @@ def _after(at: datetime, gaps: list[tuple[datetime, timedelta]]) -> datetime:
 
 
 class Asked(NamedTuple):
-    """Of some members how many requests they got in the last BURDEN_DAYS, how many are allowed in a month, and what share of all
-    that are allowed is to be usual; 0 for any number."""
+    """Of some members how many requests they got in the last BURDEN_DAYS, how many days ago the first of these came, how many are
+    allowed in a month, and what share of all that are allowed is to be usual; 0 for any number."""
 
     lately: Ints
+    days: Ints
     allowed: Ints
     share: float
 
     @property
-    def usual(self) -> npt.NDArray[np.float64]:
-        """Requests in BURDEN_DAYS from which on only those are to come that would otherwise lack readers."""
-        return np.asarray(self.share * self.allowed * BURDEN_DAYS / MONTH_DAYS)
+    def usual(self) -> Ints:
+        """Requests since the first one from which on only those are to come that would otherwise lack readers.
+
+        It grows with the days, so that whoever gets them for long may still be asked for what fits best; whole ones, from 0.
+        """
+        days = np.clip(self.days, QUARTER_DAYS, BURDEN_DAYS)
+        return np.floor(self.share * self.allowed * days / MONTH_DAYS).astype(np.int64)
 
     @property
     def burden(self) -> npt.NDArray[np.float64]:
@@ -138,5 +145,5 @@ class Asked(NamedTuple):
 
     def at_once(self, left: Ints) -> Ints:
         """Of the requests that are `left` those that one digest may hold: up to what is usual, and one at least."""
-        room = np.maximum(np.ceil(self.usual) - self.lately, 1).astype(np.int64)
+        room = np.maximum(self.usual - self.lately, 1)
         return np.minimum(left, room) if self.share else left

@@ -68,14 +68,18 @@ def asked_lately(
     """How often members were asked lately, beside what is usual in the network, or more for who allows more."""
     limits = edition.settings.get("budget")
     if limits is None:
-        return Asked(np.zeros(len(members), np.int64), np.zeros(len(members), np.int64), 0.0)
+        nobody = np.zeros(len(members), np.int64)
+        return Asked(nobody, nobody, nobody, 0.0)
     bounds, _ = bounds_of(limits)
     of_network = Wished(*(getattr(network, name) for name in Wished._fields))
     wished = (Wished(asks_per_month=member.asks_per_month) for member in members)
     allowed = np.array([bounds.allowance(of_network, wish).asks_per_month for wish in wished], dtype=np.int64)
-    lately = [accounts[m.member_key].asked if m.member_key in accounts else 0 for m in members]
+    known = [accounts.get(member.member_key) for member in members]
+    lately = np.array([account.asked if account else 0 for account in known], dtype=np.int64)
+    first = np.array([account.first_asked if account else 0 for account in known], dtype=np.int64)
+    days = np.where(lately > 0, day_of(edition.as_of, network) + 1 - first, 0)
     usual = bounds.allowance(of_network, Wished()).asks_per_month
-    return Asked(np.array(lately, dtype=np.int64), np.maximum(allowed, usual), limits.get("ask_share", 0.0))
+    return Asked(lately, days, np.maximum(allowed, usual), limits.get("ask_share", 0.0))
 
 
 def bounds_of(limits: dict[str, int]) -> tuple[Bounds, Bounds]:
