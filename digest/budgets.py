@@ -19,7 +19,7 @@ BURDEN_DAYS = 364
 """Days for which it is remembered how often somebody was asked."""
 QUARTER_DAYS = 91
 """Days whose usual number of requests somebody may get at once, however short a time ago they were first asked."""
-STEEPNESS = 12
+STEEPNESS = 8
 """Of the cost of asking: so steep that it falls on those who are asked most, and hardly on anybody else."""
 ONLY_IF_NEEDED = 180.0
 """Points of match that asking somebody costs at most: more than any match is worth."""

@@ -85,18 +85,30 @@ def test_whatever_was_drawn_room_is_never_below_nothing_and_no_draw_makes_it_lar
         before = now
 
 
+def asked(lately: list[int], days: int = 0, allowed: int = 4, share: float = 0.55) -> Asked:
+    n = len(lately)
+    return Asked(np.array(lately, np.int64), np.full(n, days), np.full(n, allowed), share)
+
+
 def test_asking_costs_a_whole_match_once_somebody_got_their_share_of_what_they_allow() -> None:
-    lately = np.arange(13)
-    cost = Asked(lately, np.full(13, 4), 0.5).burden
+    lately = list(range(13))
+    cost = asked(lately).burden
     assert (np.diff(cost) >= 0).all()
-    assert (cost[0], cost[1] < 1, cost[5] < 70, cost[6] > 100, cost[12]) == (0, True, True, True, ONLY_IF_NEEDED)
-    assert Asked(lately, np.full(13, 20), 0.5).burden[12] < 10, "who allows more is asked more"
-    assert not Asked(lately, np.full(13, 4), 0).burden.any()
-    assert Asked(np.array([0, 1]), np.array([0, 0]), 0.5).burden.tolist() == [0, ONLY_IF_NEEDED]
+    assert (cost[0], cost[1] < 1, cost[5] < 30, cost[6], cost[12]) == (0, True, True, 100, ONLY_IF_NEEDED)
+    assert asked(lately, allowed=20).burden[12] < 10, "who allows more is asked more"
+    assert not asked(lately, share=0).burden.any()
+    assert asked([0, 1], allowed=0).burden.tolist() == [0, ONLY_IF_NEEDED]
+
+
+def test_what_is_usual_grows_with_the_days_since_the_first_request_from_a_quarter_to_a_year() -> None:
+    assert [int(asked([6], days).usual[0]) for days in (0, 91, 182, 364, 500)] == [6, 6, 12, 25, 25]
+    assert asked([6], 91).burden[0] == 100
+    assert asked([6], 182).burden[0] < 1
 
 
 def test_one_digest_holds_no_more_requests_than_are_usual_yet_one_at_least() -> None:
-    lately = np.array([0, 3, 5, 9])
-    assert Asked(lately, np.full(4, 4), 0.5).at_once(np.full(4, 4)).tolist() == [4, 3, 1, 1]
-    assert Asked(lately, np.full(4, 4), 0.5).at_once(np.zeros(4, np.int64)).tolist() == [0, 0, 0, 0]
-    assert Asked(lately, np.full(4, 4), 0).at_once(np.full(4, 4)).tolist() == [4, 4, 4, 4]
+    left = np.full(4, 4)
+    assert asked([0, 3, 5, 9]).at_once(left).tolist() == [4, 3, 1, 1]
+    assert asked([0, 3, 5, 9], days=182).at_once(left).tolist() == [4, 4, 4, 3]
+    assert asked([0, 3, 5, 9]).at_once(np.zeros(4, np.int64)).tolist() == [0, 0, 0, 0]
+    assert asked([0, 3, 5, 9], share=0).at_once(left).tolist() == [4, 4, 4, 4]
