@@ -263,12 +263,12 @@ class BudgetSettings(Section):
         4, ge=1, le=200, description="Most requests for help sent to a member in any 31 days in one network."
     )
     ask_share: float = Field(
-        0.55,
+        0.57,
         ge=0,
         le=1,
         description=(
-            "Share of the requests that a member allowed since the first of the last 364 days (and in 91 days at least)"
-            " from which on they get only such as would lack readers; 0: none."
+            "Share of the requests that a member allowed since the first in the last year (a quarter at least) from which"
+            " on they get only such as would lack readers; 0: none."
         ),
     )
     most_asks_per_month: int = Field(20, ge=1, le=200, description="Most that a member may ask for.")

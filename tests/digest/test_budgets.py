@@ -85,7 +85,7 @@ def test_whatever_was_drawn_room_is_never_below_nothing_and_no_draw_makes_it_lar
         before = now
 
 
-def asked(lately: list[int], days: int = 0, allowed: int = 4, share: float = 0.55) -> Asked:
+def asked(lately: list[int], days: int = 0, allowed: int = 4, share: float = 0.57) -> Asked:
     n = len(lately)
     return Asked(np.array(lately, np.int64), np.full(n, days), np.full(n, allowed), share)
 
@@ -101,7 +101,7 @@ def test_asking_costs_a_whole_match_once_somebody_got_their_share_of_what_they_a
 
 
 def test_what_is_usual_grows_with_the_days_since_the_first_request_from_a_quarter_to_a_year() -> None:
-    assert [int(asked([6], days).usual[0]) for days in (0, 91, 182, 364, 500)] == [6, 6, 12, 25, 25]
+    assert [int(asked([6], days).usual[0]) for days in (0, 91, 182, 364, 500)] == [6, 6, 13, 26, 26]
     assert asked([6], 91).burden[0] == 100
     assert asked([6], 182).burden[0] < 1
 
@@ -109,6 +109,6 @@ def test_what_is_usual_grows_with_the_days_since_the_first_request_from_a_quarte
 def test_one_digest_holds_no_more_requests_than_are_usual_yet_one_at_least() -> None:
     left = np.full(4, 4)
     assert asked([0, 3, 5, 9]).at_once(left).tolist() == [4, 3, 1, 1]
-    assert asked([0, 3, 5, 9], days=182).at_once(left).tolist() == [4, 4, 4, 3]
+    assert asked([0, 3, 5, 9], days=182).at_once(left).tolist() == [4, 4, 4, 4]
     assert asked([0, 3, 5, 9]).at_once(np.zeros(4, np.int64)).tolist() == [0, 0, 0, 0]
     assert asked([0, 3, 5, 9], share=0).at_once(left).tolist() == [4, 4, 4, 4]
