@@ -122,7 +122,9 @@ def run(
 
     Example: germane run --network breathe-well --dry-run
     """
+    from digest.layout import TemplateError
     from jobs.services import open_services
+    from jobs.settings import SettingsError
     from store import networks
 
     if address and not dry_run:
@@ -132,13 +134,24 @@ def run(
         chosen = [networks.find(connection, slug)] if slug else networks.every(connection)
     if not chosen:
         raise click.ClickException("there is no network yet; `germane networks add` makes one")
+    reports: list[RunReport] = []
+    misconfigured: dict[str, Exception] = {}
     with progress() as bars:
-        reports = [
-            report
-            for network in chosen
-            for report in _run_one(services, network, at, dry_run, address, send=not no_send, bars=bars)
-        ]
-    _print(reports, as_json, dry_run)
+        for network in chosen:
+            try:
+                reports += _run_one(services, network, at, dry_run, address, send=not no_send, bars=bars)
+            except (SettingsError, TemplateError) as error:  # the other networks' members get their mail
+                misconfigured.setdefault(str(error), error)
+    if reports:
+        _print(reports, as_json, dry_run)
+    for problem in dict.fromkeys(report.busy or report.mail_server_problem for report in reports):
+        if problem:
+            click.echo(f"germane: {problem}", err=True)
+    if misconfigured:
+        *others, last = misconfigured.values()
+        for other in others:
+            click.echo(f"germane: {other}", err=True)
+        raise last
     _exit(reports, dry_run, no_send)
 
 
@@ -371,9 +384,6 @@ def _moment(at: datetime | None, network: "Network", now: datetime) -> datetime:
 def _exit(reports: list[RunReport], dry_run: bool, no_send: bool) -> None:
     from jobs.cli import MAIL_SERVER, PARTLY
 
-    for problem in dict.fromkeys(report.busy or report.mail_server_problem for report in reports):
-        if problem:
-            click.echo(f"germane: {problem}", err=True)
     if any(report.mail_server_problem for report in reports):
         raise click.exceptions.Exit(MAIL_SERVER)
     unfinished = any(report.state != "finished" for report in reports) and not no_send and not dry_run

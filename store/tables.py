@@ -339,7 +339,7 @@ class Draw(SQLModel, table=True):
         default=None, sa_column=Column(Key, ForeignKey("digest.id", ondelete="CASCADE"), nullable=True)
     )
     what: str
-    """digest, urgent or summary."""
+    """digest or urgent."""
     at: datetime = _time(nullable=False)
     """When the mail is due."""
     day: int

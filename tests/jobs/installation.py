@@ -85,10 +85,10 @@ class Installation:
     def unset(self, variable: str) -> None:
         self._patch.delenv("GERMANE_" + variable)
 
-    def add_network(self, slug: str, *, filled: bool = True) -> int:
+    def add_network(self, slug: str, *, filled: bool = True, **changes: Any) -> int:
         """A network in which every item that fits at all is sent."""
         with self.database.writing() as connection:
-            key = stored_network(connection, slug=slug, name=slug.title(), threshold=1.0)
+            key = stored_network(connection, slug=slug, name=slug.title(), threshold=1.0, **changes)
             stored_topic(connection, key)
             stored_topic(connection, key, key="lungs", label="Breathing", synonyms=("pulmonary",))
             for name, (title, body, topics) in ITEMS.items() if filled else ():

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -108,6 +109,20 @@ def test_a_network_that_another_process_composes_does_not_hold_up_the_next(insta
     result = germane("run")
     assert result.exit_code == 1
     assert "edition 2026-W47 is being composed by elsewhere:1; wait for it" in result.stderr
+    assert "heart-help, edition 2026-W47: finished" in result.stdout
+    assert len(installation.mailed) == 2
+
+
+def test_a_network_that_cannot_sign_does_not_hold_up_the_next(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.add_network("heart-help", sender_address="digest@heart.example.org")
+    monkeypatch.setenv("GERMANE_DKIM__SIGN", "true")
+    monkeypatch.setenv("GERMANE_DKIM__KEYS", str(tmp_path))
+    assert germane("dkim", "keygen", "-n", "heart-help").exit_code == 0
+    result = germane("run")
+    assert result.exit_code == 3
+    assert result.stderr.count("there is no such key, and dkim.sign is true") == 1
     assert "heart-help, edition 2026-W47: finished" in result.stdout
     assert len(installation.mailed) == 2
 
