@@ -1,6 +1,6 @@
 """Budgets: what a person can be asked to take in, in one network and over all, and what is left of it at a moment.
 
-All mails draw on one account: digests and urgent requests, of all networks. A week is any 7 days and a month any 31, counted in days of
+All mails draw on one account: digests and urgent requests. A week is any 7 days and a month any 31, counted in days of
 the network's calendar, so that an edition an hour early after a change of clocks costs nobody a digest, and no calendar month
 holds more than it may.
 """
