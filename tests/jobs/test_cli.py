@@ -46,3 +46,20 @@ def test_a_reader_who_goes_away_makes_no_noise(installation: Installation) -> No
     command = f"{sys.executable} -c 'from jobs.cli import main; main()' members list --json | head -1"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("[\n", "")
+
+
+@pytest.mark.parametrize(("given", "threads"), [({}, {1}), ({"OPENBLAS_NUM_THREADS": "2"}, {2})])
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="this machine has one core")
+def test_how_many_cores_a_machine_has_does_not_change_a_sum(given: dict[str, str], threads: set[int]) -> None:
+    script = """
+from contextlib import suppress
+from jobs.cli import main
+with suppress(SystemExit):
+    main(["--version"])
+import numpy, scipy.linalg, threadpoolctl
+print({pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"})
+"""
+    clean = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=clean | given, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == str(threads)
