@@ -8,6 +8,7 @@ in all of them, which tell what it is about in other words. `blocks` are their p
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -325,9 +326,14 @@ class TopicMap:
                 yield from ((int(row), column, weight * share) for row in rows)
 
 
+_JOINED = re.compile(r"\s*[,;/&]\s*|\s+(?:and|ac|et|und|y)\s+")
+
+
 def phrases_of(topic: Topic) -> tuple[str, ...]:
-    """What a topic is found by in a text."""
-    return (topic.label, *topic.synonyms)
+    """What a topic is found by in a text: its label and synonyms, and of a label like *Home oxygen and ventilation* the parts
+    that say enough by themselves, which one word alone does not."""
+    parts = [part for part in _JOINED.split(topic.label) if len(part.split()) > 1]
+    return tuple(dict.fromkeys((topic.label, *parts, *topic.synonyms)))
 
 
 def _phrase_columns(space: VectorSpace, phrase: str) -> set[tuple[int, ...]]:

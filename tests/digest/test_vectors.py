@@ -52,6 +52,21 @@ def test_a_chosen_topic_finds_its_synonym_in_a_text() -> None:
     assert (scores[[0, 1, 3]] == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("label", "found"),
+    [
+        ("Pulmonary rehabilitation and exercise", True),
+        ("Walking, pulmonary rehabilitation", True),
+        ("Anadlu ac pulmonary rehabilitation", True),
+        ("Rehabilitation and exercise", False),
+        ("Sandy pulmonary", False),
+    ],
+)
+def test_a_topic_is_found_by_a_part_of_its_label_that_is_no_single_word(label: str, found: bool) -> None:
+    scores = stated(fit(ITEMS, [Topic("rehabilitation", label)]), "", chosen=("rehabilitation",))[0]
+    assert (scores > 0).tolist() == [found, False, False, False]
+
+
 def test_an_abbreviation_is_read_in_no_other_language() -> None:
     space = fit(ITEMS, [Topic("lung-function", "Lung function testing", synonyms=("FeNO",))])
     fens, feno = space.interests([Profile(stated=text, languages=("en",)) for text in ("the Fens", "feno")]).rows
