@@ -119,8 +119,7 @@ def _leaving_does_not_wait(replace: Replace) -> None:
     """Members may leave while the transaction is open that records dots to them."""
 
     def mark(connection: Connection, owner: str, keys: Mapping[int, int]) -> set[int]:
-        mine = {"keys": [*keys], "held": [*keys.items()], "owner": owner}
-        return set(connection.execute(outbox._MARK_DOTS, mine).scalars())
+        return set(connection.execute(outbox._MARK_DOTS, {"held": dict(keys), "owner": owner}).scalars())
 
     replace("store.outbox", "mark_dots", mark)
 
