@@ -95,9 +95,9 @@ HUGE = {
 
 @pytest.mark.parametrize("name", HUGE)
 def test_no_message_takes_longer_than_its_time(name: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert isinstance(classify(HUGE[name]), Classified)
-    assert time.perf_counter() - started < MOST_S
+    assert time.process_time() - started < MOST_S
 
 
 def test_what_failed_is_found_in_a_bounce_of_50_megabytes() -> None:
