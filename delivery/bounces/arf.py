@@ -19,25 +19,25 @@ _SENDERS = (
 )  # fmt: skip
 _SUBJECTS = (
     "complaint about message from", "client tos notification", "email feedback report for ip", "abuse report", "spam report",
-    "feedback report", "email abuse report", "spam complaint", "complaint from", "abuse complaint", "fw: junk",
+    "feedback report", "email abuse report", "spam complaint", "complaint from", "abuse complaint", "fw: junk", "[spamcop (",
 )  # fmt: skip
 _BODIES = (
     "this is an email abuse report", "email abuse report for an email", "this is a spam report", "reported as spam",
     "abuse report for an email message", "marked as spam", "reported this message as spam", "flagged this message as spam",
     "complained about", "spam complaint", "reported the message", "marked this message as", "report-type: complaint",
-    "category: abuse", "marked the attached", "considers the message", "x-arf", "unsolicited email",
+    "category: abuse", "marked the attached", "considers the message", "x-arf", "unsolicited email", "[ offending message ]",
 )  # fmt: skip
 
 
 def feedback_type(message: Message) -> str | None:
     """The type of a feedback report in lower case ("" where it has none), or None for a message that is none."""
     if message.feedback:
-        return _field(message.feedback[0].text, "feedback-type").split(" ")[0].strip().lower()
+        return _token(_field(message.feedback[0].text, "feedback-type"))
     is_report = "feedback-report" in message.parameters.get("report-type", "").lower()
     for part in message.texts if is_report else ():
         found = _field(part.text, "feedback-type")
         if found:
-            return found.split(" ")[0].lower()
+            return _token(found)
     if is_report:
         return ""
     return "abuse" if _looks_like_complaint(message) else None
@@ -78,6 +78,11 @@ def _looks_like_complaint(message: Message) -> bool:
     if subject.startswith(("re:", "fwd:")) or "list-id" in message.headers or first(message.headers, "in-reply-to"):
         return by_sender and by_body and bool(message.returned)
     return by_sender + by_subject + by_body + bool(message.returned) >= 3 or (by_sender and (by_subject or by_body))
+
+
+def _token(value: str) -> str:
+    """A field's first word; some generators put parameters or a comment after it."""
+    return re.split(r"[^a-z-]", value.strip().lower(), maxsplit=1)[0]
 
 
 def _field(text: str, name: str) -> str:

@@ -11,7 +11,7 @@ from delivery.bounces.fate import Fate, fate_of, says_something
 from delivery.bounces.fence import known_to_flufl
 from delivery.bounces.mime import Message, first, read, split_headers
 from delivery.bounces.notices import Notice, notice_in
-from delivery.bounces.recipients import Named, addresses_in, chosen, named_in
+from delivery.bounces.recipients import Named, addresses_in, chosen, is_contact, named_in
 from delivery.bounces.text import folded
 
 Kind = Literal["bounce", "complaint", "autoreply", "other"]
@@ -287,11 +287,14 @@ def _is_prose_bounce(view: _View) -> bool:
         return (view.failed_subject and body) or (
             sure and says_something(view.prose[:10_000]) and _names_somebody(view)
         )
-    if not _from_a_machine(message):
+    if not _from_a_machine(message) or any(word in f"{view.subject} {view.said[:1000]}" for word in phrases.GOODS):
         return False
-    machine = any(phrase in view.subject for phrase in phrases.MACHINE_SUBJECTS)
-    shown = shown or machine or says_something(view.prose[:10_000])
+    shown = shown or _has_machine_subject(view) or says_something(view.prose[:10_000])
     return view.failed_subject and body and shown and _names_somebody(view)
+
+
+def _has_machine_subject(view: _View) -> bool:
+    return any(phrase in view.subject for phrase in phrases.MACHINE_SUBJECTS)
 
 
 def _from_a_machine(message: Message) -> bool:
@@ -305,7 +308,8 @@ def _robot_failed(view: _View, *, body: bool, sure: bool, shown: bool, daemon: b
     """Postmasters also write about full disks and quarantines: a failure must be told, and somebody or something shown."""
     if view.failed_subject:
         lost = "delivery-status" in view.message.parameters.get("report-type", "").lower()
-        return body or shown or lost or _evidence(view)
+        alone = daemon or view.null_sender or _has_machine_subject(view)
+        return shown or lost or _evidence(view) or (body and alone)
     if sure:
         return shown or _evidence(view) or (daemon and bool(named_in(view.prose[:10_000])))
     return body and (shown or daemon) and _evidence(view)
@@ -319,7 +323,10 @@ def _evidence(view: _View) -> bool:
 def _names_somebody(view: _View) -> bool:
     """Somebody else than the one this was sent to: mail about a person's own mailbox is no bounce."""
     to = {address.lower() for value in view.message.headers.get("to", []) for address in addresses_in(value)}
-    return any(one.weight >= 2 and one.address.lower() not in to for one in named_in(view.prose[:10_000]))
+    return any(
+        one.address.lower() not in to and (one.weight == 3 or (one.weight == 2 and not is_contact(one.address)))
+        for one in named_in(view.prose[:10_000])
+    )
 
 
 def _by_prose(view: _View) -> tuple[Recipient, ...]:

@@ -33,6 +33,7 @@ _RETURNED = frozenset(
      "message/partial", "text/rfc822", "message/news", "message/rfc822-header"}
 )  # fmt: skip
 _STATUS = frozenset({"message/delivery-status", "message/global-delivery-status", "message/delivery_status"})
+_FINAL = re.compile(rb"^final-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _FEEDBACK = frozenset({"message/feedback-report"})
 
 
@@ -170,7 +171,7 @@ def _take(message: Message, part: Part, depth: int) -> None:
 
 
 def _place(message: Message, part: Part) -> None:
-    if part.kind in _STATUS:
+    if part.kind in _STATUS or (part.kind == "application/octet-stream" and _FINAL.search(part.octets[:4000])):
         message.status.append(part)
     elif part.kind in _FEEDBACK:
         message.feedback.append(part)

@@ -1,4 +1,4 @@
-"""Notices of Amazon SES that SNS sends as mail: JSON instead of a report."""
+"""Notices of Amazon SES that SNS sends as mail: JSON instead of a report, by notification or by event publishing."""
 
 import json
 from typing import Any, Literal, NamedTuple
@@ -19,7 +19,7 @@ class Notice(NamedTuple):
 def notice_in(message: Message) -> Notice | None:
     """The notice that the first text of a message is, or None for anything else."""
     text = message.texts[0].text[:MAX_TEXT].strip() if message.texts else ""
-    if not text.startswith("{") or "otificationType" not in text:
+    if not text.startswith("{") or not any(name in text for name in ("otificationType", "eventType")):
         return None
     try:
         found, _ = json.JSONDecoder().raw_decode(text)
@@ -30,7 +30,7 @@ def notice_in(message: Message) -> Notice | None:
 
 
 def _notice(found: dict[str, Any]) -> Notice | None:
-    what = str(found["notificationType"]).lower()
+    what = str(found["notificationType"] if "notificationType" in found else found["eventType"]).lower()
     if what == "bounce":
         people = [
             (str(one["emailAddress"]), str(one.get("status", "")), str(one.get("diagnosticCode", "")))

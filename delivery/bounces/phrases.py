@@ -56,6 +56,7 @@ FAILED_SUBJECTS = _table(
     "配信不能|配信できません|配信エラー|配信に失敗|送信エラー|送信できません|送信失敗|送信できなかった|配達不能|配達できません|未配信",
     "エラーメール|不達|届けられません|届きません|戻り|返送|宛先不明|配送できません|配送エラー|配送失敗|配信失敗|開封できません|配信の失敗",
     "退信|退回|无法投递|無法投遞|无法送达|無法送達|投递失败|投遞失敗|未送达|未送達|发送失败|傳送失敗|未能送达|无法传递|無法傳遞|傳遞失敗|未传递|退件",
+    "considered unsolicited bulk email, apparently from you|nelivrat|nu a putut fi livrat|недоставлен|не доставлено|няма доставка|nije isporuč|ni bilo mogoče dostaviti|no lliurat|gagal terkirim",
     "전송 실패|배달되지|배달 실패|발송 실패|반송|수신 실패|배달할 수 없|전달되지|전송되지|반환된|returned mail:",
     "αδυναμία παράδοσης|μη παραδοτέο|не е доставен|לא נמסר|תعذر|تعذر تسليم|غير قابل للتسليم|không thể gửi|gửi không thành công",
 )
@@ -107,6 +108,8 @@ FAILED_BODIES = _table(
     "配信できません|配信でき|送信できません|送信できなかった|送信に失敗|配信に失敗|お届けできません|届けることができません|配送できません|配信不能",
     "配信することができません|送信することができません|配達できません|エラーが発生|お送りできません|届きませんでした|受信できません|存在しません",
     "无法投递|無法投遞|无法送达|無法送達|投递失败|投遞失敗|未能送达|发送失败|退信|退回|无法发送|無法傳送|未能投递|无法传递|無法傳遞|不能送达|被退回",
+    "delivery of the email was stopped|nu a putut fi livrat|не може бути доставлен|не вдалося доставити|не може да бъде доставен|nije isporučen|nije moguće isporučiti|ni bilo mogoče dostaviti",
+    "no s'ha pogut lliurar|tidak dapat dikirim|không thể gửi|تعذر تسليم|לא ניתן למסור|δεν ήταν δυνατή η παράδοση|αδυναμία παράδοσης",
     "배달하지 못했|배달되지 않|전송하지 못|전송할 수 없|배달할 수 없|전달할 수 없|발송되지 못|반송되었|전송에 실패|전달되지 못|반송 사유",
 )
 """In the text of bounces."""
@@ -118,6 +121,11 @@ ALSO_ORDINARY = _table(
     "could not be sent|mail was rejected|message has been rejected|delivery attempts|did not reach|エラーが発生|存在しません|被退回|退信|退回|is niet gelukt",
 )
 """Of these, what mail about parcels, quarantines and disks says as well."""
+
+GOODS = _table(
+    "parcel|package|shipment|your order|paket|ihre sendung|votre colis|su paquete|su pedido|pacco|encomenda|pakketje|pakket|paczka|przesyłka|balík|посылк|荷物|宅配|包裹|快递|택배|kargo",
+)
+"""What carriers could not deliver, in nearly the words of mail servers."""
 
 DELAYED = _table(
     "has been delayed|delivery is delayed|warning message only|do not need to resend|do not need to re-send|no action is required",
@@ -132,7 +140,7 @@ FULL = _table(
     "quota|out of storage|storage limit|exceeded storage|insufficient storage|insufficient system storage|no space|not enough space",
     "disk space|disk quota|mailbox size limit|exceeds allowed size|exceeded the local limit|mailfolder is full|inbox is full",
     "too many messages|folder is full|maximum storage|mailbox would exceed|space has been used up|enough space|full mailbox",
-    "storage space|mail data|mailbox exceed|boite pleine|boîte aux lettres pleine|boîte du destinataire pleine|boîte pleine|bal pleine",
+    "mailboxes are full|est pleine|est saturée|storage space|mail data|mailbox exceed|boite pleine|boîte aux lettres pleine|boîte du destinataire pleine|boîte pleine|bal pleine",
     "postfach voll|postfach ist voll|postfach des empfängers ist voll|speicherplatz|quota überschritten|buzón lleno|buzon lleno",
     "casella piena|casella di posta piena|caixa postal cheia|caixa cheia|caixa de correio cheia|postbus is vol|mailbox vol",
     "ящик переполнен|ящик получателя переполнен|переполнен|нет места|skrzynka pełna|skrzynka jest pełna|przepełniona|schránka je plná",
@@ -186,6 +194,7 @@ DEAD = _table(
     "findes ikke|finnes ikke|ukjent mottaker|tuntematon vastaanottaja|ei ole olemassa|mevcut değil|bulunamadı|bilinmeyen kullanıcı",
     "存在しない|存在しません|見つかりません|ユーザーが見つ|宛先不明|ユーザ不明|ユーザー不明|受信者が不明|ユーザ名が不明|該当するユーザ|使われておりません|受信者は不明",
     "用户不存在|地址不存在|帐号不存在|账号不存在|收件人不存在|不存在|查无此|查無此|無此使用者|无此用户|找不到收件人|邮箱不存在|信箱不存在|未找到收件人|不存在此",
+    "utilizator inexistent|utilizator necunoscut|nu există|користувача не знайдено|користувач не існує|не існує|не съществува|ne postoji|ne obstaja|no existeix|tidak ditemukan",
     "존재하지 않|없는 사용자|알 수 없는 사용자|사용자를 찾을 수 없|수신자를 찾을 수 없|없는 계정|수신인이 없|없는 메일|δεν υπάρχει|לא קיים|غير موجود|không tồn tại",
 )
 """The person is not there."""
@@ -214,7 +223,7 @@ SOFT = _table(
     "virus|infected|malware|suspicious|phish|message content|attachment|executable|banned|bad header|mime|loop|too many hops|hop count",
     "local error|local problem|configuration error|misconfig|system error|system failure|internal error|i/o error|mailer error|operating system",
     "command died|command failed|cannot open|can't open|can't create|cannot append|out of memory|dns error|program exited|error writing",
-    "name server|lookup failure|lookup failed|dns lookup|server failure|servfail|temporary lookup|name service error",
+    "frequency|name server|lookup failure|lookup failed|dns lookup|server failure|servfail|temporary lookup|name service error",
     "refused by|rejected by|message refused|mail refused|rejected for|recipient preferences|user rules|rule imposed|message rejected|mail rejected",
     "not accepting|isn't accepting|accepting mail from|protected by|whitelist|white list|challenge|senders list|list of senders|only accept|not accept",
     "suspend|locked|frozen|inactive|disabled|deactivated|not active|expired account|vacation|over limit|limit exceeded|not activated|not enabled",
@@ -255,7 +264,7 @@ REPLIED_SUBJECTS = _table(
     "allan o'r swyddfa|ikke på kontoret|inte på kontoret|автоответ|автоматический ответ|вне офиса|odpowiedź automatyczna|autoodpowiedź|automatyczna odpowiedź|poza biurem",
     "automatická odpověď|mimo kancelář|automatikus válasz|házon kívül|otomatik yanıt|otomatik cevap|ofis dışı|αυτόματη απάντηση|εκτός γραφείου|自動応答|自動返信|不在通知",
     "不在のお知らせ|不在メール|自动回复|自動回覆|自动答复|自動回復|부재중|자동 응답|자동응답|자동 회신|תשובה אוטומטית|رد تلقائي|خارج المكتب|trả lời tự động|ooo:|ooo re:",
-    "răspuns automat|автоматична відповідь|samodejni odgovor|automatski odgovor|away until|currently out|ticket received|we have received your|request has been received",
+    "răspuns automat|автоматична відповідь|samodejni odgovor|automatski odgovor|away until|currently out|ticket received|request received|we have received your|request has been received",
     "thank you for your e-mail|thank you for your message|thanks for your e-mail|thanks for your email|thank you for your email|thank you for contacting",
 )
 """In the subject of automatic replies, and of little else."""
@@ -277,7 +286,7 @@ REPLIED_BODIES = _table(
     "ik ben afwezig|niet aanwezig|ik ben niet op kantoor|inte på kontoret|ikke på kontoret|jeg er ikke|в отпуске|отсутствую|буду отсутствовать|nieobecny|na urlopie",
     "不在にして|休暇|出張|自動返信|自動的に|外出|休假|自动回复|부재중|자리를 비|휴가",
     "this is an automated message|i'm on holiday|i am on holiday|i am on vacation|i'm on vacation|on parental leave|on sick leave|on paternity leave|on leave until",
-    "no longer work|no longer employed|i have left the|mailbox is not monitored|mailbox is no longer monitored|will reply when i|will respond when i|not be reading my mail",
+    "no longer work|no longer employed|i have left the|i have retired|i have now retired|mailbox is not monitored|mailbox is no longer monitored|will reply when i|will respond when i|not be reading my mail",
     "im urlaub|nicht erreichbar|nicht im hause|außer haus|bin ich nicht im|keine e-mails|kehre zurück|je serai de retour|en congé|en vacances|no estaré|estaré ausente|in ferie",
     "met vakantie|op vakantie|på semester|på ferie|lomalla|na dovolené|szabadságon|izindeyim|ofis dışında|allan o'r swyddfa|ar wyliau|είμαι εκτός|în concediu|у відпустці",
 )

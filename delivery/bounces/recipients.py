@@ -40,6 +40,7 @@ _LABELS = re.compile(
     r"[\s:=.\"'<(\[\-*：]{0,12}$",
     re.IGNORECASE,
 )
+_WORD_BREAK = re.compile(r"[\s<>(\"]")
 _EXPANDED = re.compile(r"\((?:expanded|generated|ultimately generated) from:?\s{0,3}<?", re.IGNORECASE)
 
 
@@ -58,6 +59,11 @@ class Named:
 def addresses_in(text: str) -> list[str]:
     """Every address in a text, in order, each once."""
     return list(dict.fromkeys(_trimmed(found[0]) for found in ADDRESS.finditer(text)))
+
+
+def is_contact(address: str) -> bool:
+    """True for an address that reports and notices give for questions."""
+    return bool(_CONTACTS.match(address))
 
 
 def named_in(text: str) -> list[Named]:
@@ -84,7 +90,7 @@ def chosen(named: Sequence[Named], own: Iterable[str], returned_to: Iterable[str
     for candidates in ([one for one in named if one.address.lower() not in own], named):
         for weight in (3, 2, 1):
             level = [one for one in candidates if one.weight == weight and "." in one.address.rpartition("@")[2]]
-            people = [one for one in level if not _CONTACTS.match(one.address) or one.address.lower() in returned_to]
+            people = [one for one in level if not is_contact(one.address) or one.address.lower() in returned_to]
             sent = [one for one in people if one.address.lower() in returned_to]
             if weight < 3 and sent:
                 return sent
@@ -117,6 +123,8 @@ def _weighed(line: str, before: str) -> list[tuple[str, int]]:
         if expanded and match.start() < expanded.start():
             continue
         lead = lead + match[0][: match[0].find(address)]
+        if "://" in _WORD_BREAK.split(lead)[-1]:
+            continue
         weight = _weight(lead, line[match.end() :])
         if weight == 2:
             if failing is None:

@@ -281,4 +281,28 @@ ORDINARY = [
     Sample("a parcel that could not be delivered", plain("Your parcel could not be delivered", "We could not deliver your parcel to 12 High Street. Write to help@parcels.example.", sender="Parcels <no-reply@parcels.example>"), "other", {}),
 ]  # fmt: skip
 
+PROSE += [
+    Sample("French: full", plain("Courrier non remis", f"Votre message n'a pas été délivré à l'adresse {THEM} : la boîte aux lettres est pleine.\n", charset="iso-8859-1"), "bounce", {THEM: "soft"}),
+    Sample("Romanian", plain("Mesaj nelivrat", f"Mesajul nu a putut fi livrat către:\n\n{THEM}\n\nUtilizator inexistent\n"), "bounce", {THEM: "hard"}),
+    Sample("Ukrainian", plain("Повідомлення не доставлено", f"Ваше повідомлення не може бути доставлене:\n\n{THEM}\n\nКористувача не знайдено\n", charset="koi8-u"), "bounce", {THEM: "hard"}),
+    Sample("AOL: several full", plain("Mail Delivery Problem", "Your mail could not be delivered because these mailboxes are full:\n\n\tannakoch\n", sender="MAILER-DAEMON@aol.com"), "bounce", {"annakoch@aol.com": "soft"}),
+    Sample("amavis", plain("Considered UNSOLICITED BULK EMAIL, apparently from you", f"A message from <{US}> to:\n-> {THEM}\n\nwas considered unsolicited bulk e-mail (UBE).\n\nDelivery of the email was stopped!\n", sender="Content-filter at mx.example.org <postmaster@mx.example.org>"), "bounce", {THEM: "soft"}),
+    Sample("too frequent", report(fields(THEM, "failed", "5.0.0", "550 Ip frequency limited")), "bounce", {THEM: "soft"}),
+    Sample("status without its type", report(fields(THEM, "failed", "5.1.1")).replace(b"message/delivery-status", b"application/octet-stream"), "bounce", {THEM: "hard"}),
+    Sample("SES event publishing", plain("AWS Notification Message", f'{{"eventType": "Bounce", "bounce": {{"bounceType": "Transient", "bouncedRecipients": [{{"emailAddress": "{THEM}", "status": "4.2.2"}}]}}}}', sender="no-reply@sns.amazonaws.com"), "bounce", {THEM: "soft"}),
+    Sample("postmaster, nobody named", plain("Undeliverable: Six things", "Your message could not be delivered.", sender="postmaster@clinic.example.org"), "bounce", {}),
+]  # fmt: skip
+
+COMPLAINTS += [
+    Sample("a parameter after the type", feedback("Abuse; source=user", f"Original-Rcpt-To: {THEM}"), "complaint", {THEM: "unknown"}),
+    Sample("SpamCop", plain("[SpamCop (192.0.2.1) id:7]Six things", f"[ SpamCop V5.5 ]\nEmail from 192.0.2.1\n\n[ Offending message ]\n{RETURNED}", sender="SpamCop <7@reports.spamcop.net>"), "complaint", {}),
+]  # fmt: skip
+
+ORDINARY += [
+    Sample("a parcel, as servers put it", plain("Delivery failed: we could not deliver your parcel", "We were unable to deliver your parcel: the address does not exist. Please write to jo@parcels.example.", sender="Parcels <noreply@parcels.example>"), "other", {}),
+    Sample("an order", plain("Delivery notification", "Your order could not be delivered to 5 High Street; write to jo@shop.example.", sender="smtp@shop.example"), "other", {}),
+    Sample("bait with one's own address in its link", plain("Undelivered messages on your mailbox", f"You have 5 undelivered messages. Please log in: https://bait.example/?{US}\n", sender="Postmaster <postmaster@bait.example>"), "other", {}),
+    Sample("a note on full mailboxes", plain("Mailbox full: how to clean up", "Several users have a mailbox full. Mail is being returned to sender. Write to help@example.org.", sender="System Administrator <admin@example.org>"), "other", {}),
+]  # fmt: skip
+
 ALL = [*STRUCTURED, *PROSE, *COMPLAINTS, *AUTOMATIC, *ORDINARY]

@@ -80,6 +80,11 @@ REPLIES: list[tuple[dict[str, str], str]] = [
     ),
     ({"Subject": "On holiday"}, "I'm on holiday and will reply when I get back."),
     ({"Subject": "Sick leave Re: Digest"}, "I am currently on sick leave."),
+    (
+        {"Subject": "[Request received] Digest", "Auto-Submitted": "auto-generated"},
+        "Your request (1234) has been received.",
+    ),
+    ({"Subject": "Retired", "Auto-Submitted": "auto-generated"}, "I have now retired. For help write to bo@x.example."),
 ]
 """Header fields, and the text."""
 
