@@ -401,7 +401,7 @@ class Dispatch:
         scoped += [("destination", pacer) for pacer in self._traffic.pacers()]
         changed = [(scope, p) for scope, p in scoped if p.changed and not (urgent_only and not p.is_urgent)]
         if changed:
-            paces = [routing.pace_of(scope, pacer) for scope, pacer in changed]  # type: ignore[arg-type]
+            paces = [routing.pace_of(self._services.settings, scope, pacer) for scope, pacer in changed]  # type: ignore[arg-type]
             for _, pacer in changed:
                 pacer.changed = pacer.is_urgent = False
             await self._in_thread(lambda: self._write_paces(paces))

@@ -15,6 +15,7 @@ from jobs.dispatch import Dispatch
 from jobs.keyring import keys_for
 from jobs.letters import Letter, Letters, not_composed
 from jobs.press import mail_environment, recipient_for
+from jobs.senders import share_of
 from jobs.services import Services
 from profiles.verp import return_path
 from store import bounces, outbox, pacing
@@ -36,7 +37,8 @@ _BODY = (
 
 def send_probes(services: Services) -> int:
     """Hand over the probes that are due; how many of them the mail server took. Without a mail server they wait."""
-    dispatch = Dispatch(services, Scope(), AT_ONCE, lambda _: None, Probes)
+    alone = Services(share_of(services.settings, 1), services.database, services.now)
+    dispatch = Dispatch(alone, Scope(), AT_ONCE, lambda _: None, Probes)
     asyncio.run(dispatch.run())
     if dispatch.tally.mail_server_problem:
         log.warning("probes wait: %s", dispatch.tally.mail_server_problem)

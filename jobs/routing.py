@@ -37,7 +37,7 @@ def _way(name: str, smtp: "SmtpSettings", settings: "Settings", paces: Paces) ->
     limits = Limits(smtp.rate_per_s, smtp.rate_per_window, smtp.window_s)
     # The pool leaves the pace to the way, and has connections to spare for domains that answer slowly.
     pool = SmtpPool(replace(route, rate_per_s=0.0, connections=smtp.connections + smtp.slow_connections))
-    return Way(name, pool, Pacer(name, limits, easing, _learned(paces, "route", name)), smtp.weight)
+    return Way(name, pool, Pacer(name, limits, easing, _learned(settings, paces, "route", name)), smtp.weight)
 
 
 def destinations(settings: "Settings") -> Destinations:
@@ -56,18 +56,19 @@ def traffic(settings: "Settings", known: Destinations, paces: Paces) -> Traffic:
     """A queue for what `destinations` names, with as many ways as all routes have connections."""
 
     def pacer_of(name: str) -> Pacer:
-        return Pacer(name, known.limits(name), _easing(settings), _learned(paces, "destination", name))
+        return Pacer(name, known.limits(name), _easing(settings), _learned(settings, paces, "destination", name))
 
     every = servers(settings).values()
     most, slow = sum(smtp.connections for smtp in every), sum(smtp.slow_connections for smtp in every)
     return Traffic(pacer_of, most, slow, settings.sending.slow_after_s)
 
 
-def pace_of(scope: Scope, pacer: Pacer) -> Pace:
-    """What is worth keeping of a pacer."""
+def pace_of(settings: "Settings", scope: Scope, pacer: Pacer) -> Pace:
+    """What is worth keeping of a pacer: a level is that of all processes together."""
     learned = pacer.learned
+    level_per_s = learned.level_per_s * settings.sending.processes
     return Pace(
-        scope, pacer.name, learned.level_per_s, learned.accepted, learned.strikes, learned.resting_until, learned.paused
+        scope, pacer.name, level_per_s, learned.accepted, learned.strikes, learned.resting_until, learned.paused
     )
 
 
@@ -75,8 +76,9 @@ def _easing(settings: "Settings") -> Easing:
     return Easing(back_off_s=settings.sending.back_off_s, back_off_most_s=settings.sending.back_off_most_s)
 
 
-def _learned(paces: Paces, scope: Scope, name: str) -> Learned:
+def _learned(settings: "Settings", paces: Paces, scope: Scope, name: str) -> Learned:
     pace = paces.get((scope, name))
     if pace is None:
         return Learned()
-    return Learned(pace.level_per_s, pace.accepted, pace.strikes, pace.resting_until, pace.paused)
+    level_per_s = pace.level_per_s / settings.sending.processes
+    return Learned(level_per_s, pace.accepted, pace.strikes, pace.resting_until, pace.paused)

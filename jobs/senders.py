@@ -8,14 +8,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from jobs.dispatch import Dispatch, Tally
 from jobs.services import Services
 from jobs.settings import Settings
-from jobs.signals import stopped_by_signals
+from jobs.signals import held_back, let_in, stopped_by_signals
 from store.database import Database, StoreError
 from store.outbox import Scope
 
@@ -30,7 +30,7 @@ log = logging.getLogger("germane.send")
 TELL_S = 0.2
 """How often a process says how far it is."""
 RATES = ("rate_per_s", "domain_rate_per_s", "slow_start_per_s")
-NUMBERS = ("connections", "slow_connections", "domain_connections")
+NUMBERS = ("connections", "slow_connections", "domain_connections", "slow_start_doubles_after")
 """The settings that limit one process. What the database counts limits all of them anyway. 0 is no limit, and stays 0."""
 
 Limited = TypeVar("Limited", bound="Section")
@@ -58,7 +58,9 @@ class Helper:
         self._advance = advance
         self._connection, theirs = context.Pipe()
         self._process: BaseProcess = context.Process(target=_help, args=(theirs, order), daemon=True)
-        self._process.start()
+        resource_tracker.ensure_running()  # else it is started along, and lets signals in
+        with held_back():  # until the process knows what to do with them
+            self._process.start()
         theirs.close()
         self._ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(self._connection.fileno(), self._read)
@@ -132,10 +134,8 @@ def _unless_failed(result: Tally | BaseException) -> Tally:
 
 def share_of(settings: Settings, processes: int) -> Settings:
     """The settings of each of so many processes: of every limit its part, of connections at least one."""
-
-    if processes == 1:
-        return settings
-    changes: dict[str, object] = {name: _part(getattr(settings, name), processes) for name in ("smtp", "sending")}
+    sending = settings.sending.model_copy(update={"processes": processes})
+    changes: dict[str, object] = {"smtp": _part(settings.smtp, processes), "sending": _part(sending, processes)}
     for name in ("routes", "destinations"):
         changes[name] = {key: _part(section, processes) for key, section in getattr(settings, name).items()}
     return settings.model_copy(update=changes)
@@ -181,11 +181,16 @@ def _help(connection: Connection, order: Order) -> None:
     try:
         asyncio.run(_send_and_tell(connection, dispatch, done))
     except StoreError as error:
-        connection.send(str(error))
+        _say(connection, str(error))
     else:
-        connection.send(dispatch.tally)
+        _say(connection, dispatch.tally)
     finally:
         database.close()
+
+
+def _say(connection: Connection, what: Tally | str | int) -> None:
+    with suppress(OSError):  # nobody listens when the first process is dead
+        connection.send(what)
 
 
 async def _send_and_tell(connection: Connection, dispatch: Dispatch, done: list[int]) -> None:
@@ -197,11 +202,12 @@ async def _send_and_tell(connection: Connection, dispatch: Dispatch, done: list[
 
     def tell() -> None:
         if done:
-            connection.send(sum(done))
+            _say(connection, sum(done))
             done.clear()
 
     loop.add_reader(connection.fileno(), told_to_stop)
     with stopped_by_signals(dispatch.stop), _often(tell):
+        let_in()
         await dispatch.run()
     tell()
 

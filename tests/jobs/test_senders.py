@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from delivery.sink import running
 from jobs.dispatch import Tally
+from jobs.routing import pace_of, ways
 from jobs.send import SendReport, send_due
 from jobs.senders import Order, _help, share_of, shares, together
 from jobs.services import Services
@@ -26,6 +27,7 @@ from jobs.terminal import progress
 from store import outbox
 from store.database import Database
 from store.outbox import Scope
+from store.pacing import Pace
 from tests.builders import NOW, some_services, stored_edition_to_send
 from tests.faults.misbehaving import Fault, Misbehaving
 
@@ -40,6 +42,21 @@ def server() -> Iterator[Misbehaving]:
 def _noon() -> datetime:
     """A clock that another process can be given."""
     return NOW
+
+
+class _Struck:
+    """That clock; while a process that is given it starts, Ctrl-C comes."""
+
+    def __call__(self) -> datetime:
+        return NOW
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _strike, ()
+
+
+def _strike() -> "_Struck":
+    os.kill(os.getpid(), signal.SIGINT)
+    return _Struck()
 
 
 def _services(database: Database, server: Misbehaving, **sections: Any) -> Services:
@@ -113,6 +130,25 @@ def test_a_process_that_is_killed_is_told_and_the_next_run_settles_what_it_had(
     assert max(Counter(server.message_ids()).values()) == 1
 
 
+def test_a_process_that_is_asked_to_stop_while_it_starts_ends_in_order(
+    sqlite_database: Database, server: Misbehaving
+) -> None:
+    _filled(sqlite_database, 40)
+    services = replace(_services(sqlite_database, server), now=_Struck())
+    report = send_due(services, limit=40, processes=2)
+    assert (report.lost_processes, report.stopped, report.of("handed_over")) == (0, True, 20)
+    assert _counts(sqlite_database) == {"handed_over": 20, "planned": 20}
+
+
+def test_a_process_whose_first_one_is_dead_ends_in_order(sqlite_database: Database, server: Misbehaving) -> None:
+    _filled(sqlite_database, 5)
+    ours, theirs = Pipe()
+    ours.close()
+    settings = _services(sqlite_database, server).settings
+    _help(theirs, Order(settings, str(sqlite_database.engine.url), _noon, Scope(), None, None))
+    assert _counts(sqlite_database) == {"planned": 5}
+
+
 def test_what_stops_another_process_is_told_as_if_it_had_stopped_this_one(server: Misbehaving, tmp_path: Path) -> None:
     ours, theirs = Pipe()
     settings = Settings(secret_key=SecretStr("k" * 40))
@@ -148,7 +184,8 @@ def test_asked_to_stop_all_of_them_finish_what_is_on_its_way(
 
 def test_each_process_has_its_share_of_every_limit() -> None:
     settings = Settings(
-        smtp={"connections": 10, "slow_connections": 0, "rate_per_s": 8, "slow_start_per_s": 10, "rate_per_window": 90},
+        smtp={"connections": 10, "slow_connections": 0, "rate_per_s": 8, "slow_start_per_s": 10, "rate_per_window": 90}
+        | {"slow_start_doubles_after": 100},
         sending={"domain_rate_per_s": 2, "domain_connections": 1},
         routes={"second": {"rate_per_s": 1}},
         destinations={"google": {"domains": ("gmail.com",), "rate_per_s": 3, "connections": 7}},
@@ -156,11 +193,20 @@ def test_each_process_has_its_share_of_every_limit() -> None:
     share = share_of(settings, 2)
     assert (share.smtp.connections, share.smtp.slow_connections) == (5, 0)
     assert (share.smtp.rate_per_s, share.smtp.slow_start_per_s) == (4, 5)
+    assert share.smtp.slow_start_doubles_after == 50
     assert share.smtp.rate_per_window == 90, "the database counts that over all processes"
     assert (share.sending.domain_rate_per_s, share.sending.domain_connections) == (1, 1)
     assert share.routes["second"].rate_per_s == 0.5
     assert (share.destinations["google"].rate_per_s, share.destinations["google"].connections) == (1.5, 3)
     assert share_of(settings, 1) == settings
+
+
+def test_what_a_slow_start_has_come_to_is_shared_by_the_next_run() -> None:
+    share = share_of(Settings(), 4)
+    (way,) = ways(share, {("route", "smtp"): Pace("route", "smtp", level_per_s=40, accepted=250)})
+    assert way.pacer.rate_per_s == 10
+    way.pacer.learned.level_per_s = 20
+    assert pace_of(share, "route", way.pacer).level_per_s == 80
 
 
 def test_a_limit_is_split_without_rest() -> None:
