@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
 
     from jobs.send import SendReport
+    from jobs.settings import SendingSettings
     from store.networks import Network
 
 log = logging.getLogger("germane.schedule")
 
 SENT_AT_ONCE = 500
-"""Messages in one round of sending."""
+"""Messages in one round of sending by one process."""
+BATCHES = 4
+"""What each of several processes has in one round: for less it would not be worth starting them."""
 
 LEAST_GAP = timedelta(days=7) - SLACK
 """After an edition that long ago another one is wanted."""
@@ -67,6 +70,11 @@ def current(now: datetime, network: "Network") -> Slot:
     return due(now, network.time_zone, network.weekday, network.hour, network.minute)
 
 
+def round_of(sending: "SendingSettings") -> int:
+    """Messages in one round of sending."""
+    return SENT_AT_ONCE if sending.processes == 1 else max(SENT_AT_ONCE, sending.processes * BATCHES * sending.batch)
+
+
 class Ticker:
     """Runs editions and sends what is due, whenever it is told that time has passed."""
 
@@ -89,7 +97,7 @@ class Ticker:
                     self._guarded(f"run the edition of {network.slug}", self._edition, network, added_at)
 
     def outbox(self) -> None:
-        """Send what is due in the outbox, in rounds, so that a stop need not wait for all of it."""
+        """Send what is due in the outbox, in rounds, so that what is urgent need not wait for all of it."""
         with self._sending:
             while not self.stopping.is_set() and self._guarded("send what is due", self._round):
                 pass
@@ -138,13 +146,14 @@ class Ticker:
 
     def _round(self) -> bool:
         """True when there may be more to send at once."""
-        report = self._send_due(self.services, limit=SENT_AT_ONCE)
+        limit = round_of(self.services.settings.sending)
+        report = self._send_due(self.services, limit=limit, stopping=self.stopping)
         if report.mail_server_problem:
             log.warning("%s; %d messages wait in the outbox", report.mail_server_problem, report.waiting)
             return False
         if report.done:
             log.info("%d messages handed over or settled, %d wait", report.done, report.waiting)
-        return report.done >= SENT_AT_ONCE
+        return report.done >= limit
 
     def _guarded(self, what: str, act: Callable[..., Any], *arguments: Any) -> Any:
         from jobs.settings import SettingsError

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -104,11 +105,13 @@ def send_due(
     network: int | None = None,
     limit: int | None = None,
     processes: int | None = None,
+    stopping: Event | None = None,
     progress: "Progress | None" = None,
 ) -> SendReport:
     """Hand over what is due, of one edition or network or of all, and finish the editions that are done with.
 
     At most so many processes do it (without a number: `sending.processes`), each with a batch at least.
+    Once another thread sets `stopping`, no new message is taken.
 
     A mail server that cannot be used is told in the report; everything stays in the outbox then. Raises StoreError when
     the database fails, SettingsError without a secret key, and TemplateError before anything is claimed.
@@ -124,7 +127,7 @@ def send_due(
     wanted, sending = min(due, limit or due), services.settings.sending
     number = min(processes or sending.processes, max(1, wanted // sending.batch))
     with advancing(progress, "Sending", wanted) as advance:
-        tally = asyncio.run(hand_over(services, scope, limit, advance, number))
+        tally = asyncio.run(hand_over(services, scope, limit, advance, number, stopping or Event()))
     return _report(services, tally, scope, perf_counter() - started)
 
 

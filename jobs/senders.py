@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
+from threading import Event
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from jobs.dispatch import Dispatch, Tally
 from jobs.services import Services
 from jobs.settings import Settings
-from jobs.signals import held_back, let_in, stopped_by_signals
+from jobs.signals import held_back, let_in, stopped_by, stopped_by_signals
 from store.database import Database, StoreError
 from store.outbox import Scope
 
@@ -98,9 +99,17 @@ class Helper:
 
 
 async def hand_over(
-    services: Services, scope: Scope, limit: int | None, advance: Callable[[int], None], processes: int
+    services: Services,
+    scope: Scope,
+    limit: int | None,
+    advance: Callable[[int], None],
+    processes: int,
+    stopping: Event,
 ) -> Tally:
-    """One run over what is due by so many processes. Raises what `Dispatch.run` raises; StoreError for that of another one."""
+    """One run over what is due by so many processes, until signals or the event stop it.
+
+    Raises what `Dispatch.run` raises; StoreError for that of another process.
+    """
     share, (limit, *others) = share_of(services.settings, processes), shares(limit, processes)
     url = services.database.engine.url.render_as_string(hide_password=False)
     level = log.getEffectiveLevel() if log.hasHandlers() else None
@@ -115,7 +124,7 @@ async def hand_over(
         for helper in helpers:
             helper.stop()
 
-    with stopped_by_signals(stop):
+    with stopped_by_signals(stop), stopped_by(stopping, stop):
         try:
             await dispatch.run()
         except BaseException:

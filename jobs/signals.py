@@ -1,11 +1,14 @@
-"""Ctrl-C and SIGTERM while an event loop runs, and while another process starts."""
+"""Asking an event loop to stop: by Ctrl-C and SIGTERM, also while a process starts, or from another thread."""
 
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from threading import Event
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
+LOOK_S = 0.2
+"""How often it is looked whether another thread asks for a stop."""
 
 
 @contextmanager
@@ -36,3 +39,19 @@ def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
         with suppress(ValueError, RuntimeError, NotImplementedError):
             for number in NUMBERS:
                 loop.remove_signal_handler(number)
+
+
+@contextmanager
+def stopped_by(event: Event, stop: Callable[[], None]) -> Iterator[None]:
+    """Another thread asks for a stop by setting the event."""
+
+    async def look() -> None:
+        while not event.is_set():
+            await asyncio.sleep(LOOK_S)
+        stop()
+
+    task = asyncio.create_task(look())
+    try:
+        yield
+    finally:
+        task.cancel()

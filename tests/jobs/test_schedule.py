@@ -1,6 +1,7 @@
 import logging
 import random
 import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from digest.slots import Wish, due, next_due
 from jobs.schedule import SENT_AT_ONCE, Begun, Ticker, current, slot_due, start
 from jobs.send import SendReport
 from jobs.services import Services
-from jobs.settings import Settings
+from jobs.settings import SendingSettings, Settings
 from store.database import DatabaseBusy
 from tests.builders import a_network, stored_edition, stored_network
 
@@ -224,15 +225,16 @@ class Runs:
     """Stands in for the run and the sending: writes down what it was asked for."""
 
     def __init__(self, error=None):
-        self.asked, self.sent, self.error = [], 0, error
+        self.asked, self.limits, self.sent, self.error = [], [], 0, error
 
     def run_edition(self, services, network, *, at, slot, send):
         self.asked.append((network.slug, slot, at, send))
         if self.error and len(self.asked) == 1:
             raise self.error
 
-    def send_due(self, services, *, limit):
+    def send_due(self, services, *, limit, stopping):
         """A thousand and one messages wait at first."""
+        self.limits.append(limit)
         done = min(limit, 1001 - self.sent)
         self.sent += done
         return SendReport({"handed_over": {"": done}} if done else {}, waiting=1001 - self.sent)
@@ -302,10 +304,30 @@ def test_a_tick_of_the_outbox_sends_in_rounds_until_nothing_is_due(services):
     assert runs.sent > 2 * SENT_AT_ONCE
 
 
+def test_a_round_is_worth_starting_several_processes(services):
+    runs = Runs()
+    settings = services.settings.model_copy(update={"sending": SendingSettings(processes=2, batch=100)})
+    Ticker(replace(services, settings=settings), runs.run_edition, runs.send_due).outbox()
+    assert runs.limits[0] == 800
+
+
+def test_a_round_that_is_under_way_is_told_to_stop(services):
+    told = []
+
+    def send_due(_services, *, limit, stopping):
+        ticker.stopping.set()
+        told.append(stopping.is_set())
+        return SendReport({"handed_over": {"": limit}})
+
+    ticker = Ticker(services, Runs().run_edition, send_due)
+    ticker.outbox()
+    assert told == [True]
+
+
 def test_a_mail_server_that_is_down_is_logged_and_waited_for(services, caplog):
     asked = []
 
-    def send_due(_services, *, limit):
+    def send_due(_services, *, limit, stopping):
         asked.append(limit)
         return SendReport(waiting=7, mail_server_problem="no mail server answers at localhost:25")
 
@@ -329,7 +351,7 @@ def test_stopping_waits_for_what_is_under_way(services):
     added(services.database, "one")
     begun, finish = threading.Event(), threading.Event()
 
-    def send_due(_services, *, limit):
+    def send_due(_services, *, limit, stopping):
         begun.set()
         finish.wait(10)
         return SendReport()
@@ -347,7 +369,7 @@ def test_the_scheduler_ticks_at_once_and_again(services):
     added(services.database, "one")
     runs, twice = Runs(), threading.Event()
 
-    def send_due(_services, *, limit):
+    def send_due(_services, *, limit, stopping):
         if runs.sent:
             twice.set()
         runs.sent += 1

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from multiprocessing import Pipe
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -180,6 +181,17 @@ def test_asked_to_stop_all_of_them_finish_what_is_on_its_way(
     assert json.loads(said)["stopped"] is True
     assert 45 <= len(server.accepted) < 80
     assert _counts(database) == {"handed_over": len(server.accepted), "planned": 80 - len(server.accepted)}
+
+
+def test_another_thread_stops_all_of_them(sqlite_database: Database, server: Misbehaving) -> None:
+    _filled(sqlite_database, 80)
+    stopping = Event()
+    server.when_taken = lambda number: stopping.set() if number == 45 else None
+    server.faults = [Fault("RCPT", drip_s=0.01)]
+    report = send_due(_services(sqlite_database, server), limit=80, processes=2, stopping=stopping)
+    assert (report.stopped, report.lost_processes) == (True, 0)
+    assert 45 <= len(server.accepted) < 80
+    assert _counts(sqlite_database) == {"handed_over": len(server.accepted), "planned": 80 - len(server.accepted)}
 
 
 def test_each_process_has_its_share_of_every_limit() -> None:
