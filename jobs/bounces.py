@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jobs.services import Services
     from store.bounces import Event
 
-ACTIONS = ("none", "hold", "probe", "open", "remove", "suppress", "pause")
+ACTIONS = ("none", "delayed", "hold", "probe", "open", "remove", "suppress", "pause")
 
 
 @click.group()

@@ -92,6 +92,7 @@ def _record(connection: "Connection", mail: "Mail", message: Message, found: Cla
     ledger = _in_ledger(connection, path, returned, member)
     known = members.find_by_public_id(connection, member) if member else None
     fault, status, said = fate_for(found, known.member.address if known else "")
+    delayed = bool(found.recipients) and all(one.delayed for one in found.recipients)
     if not member and ledger is None:
         member = _named(connection, found)
     elif known is None and ledger is not None:
@@ -106,6 +107,7 @@ def _record(connection: "Connection", mail: "Mail", message: Message, found: Cla
         status=status,
         said=bounces.without_addresses(said),
         inbound_key=mail.key,
+        delayed=delayed,
     )
     rule = rule_of(services.settings.bounces)
     return f"{found.kind}: " + bounces.record(connection, report, key, rule, member=member, message=ledger)

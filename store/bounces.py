@@ -42,7 +42,7 @@ _REACH = tuple(field.name for field in fields(Reach))
 class Report:
     """A bounce or a complaint as it came in. `signed` says that it carried what only we can make; `said` names no address.
 
-    `fault` is empty for a complaint, and for a refusal because of policy or content.
+    `fault` is empty for a complaint, and for a refusal because of policy or content. `delayed`: nothing has failed yet.
     """
 
     kind: Literal["bounce", "complaint", "refusal"]
@@ -52,6 +52,7 @@ class Report:
     status: str = ""
     said: str = ""
     inbound_key: int | None = None
+    delayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,8 @@ def record(
     """Take in a report about a member (public id) or a message (key in the outbox); returns what followed, in a few words.
 
     Without a signature nothing follows: what came in is noted, for people to see. A complaint suppresses at once. A bounce
-    settles the message in the ledger and counts as a failure of the address, once for each message.
+    settles the message in the ledger and counts as a failure of the address, once for each message. A warning that the
+    next server still tries is neither.
     """
     known = _member(connection, secret, member, message)
     if known is None:
@@ -108,6 +110,8 @@ def record(
         return "noted only: not signed by us"
     if report.kind == "complaint":
         return _complained(connection, report, known, message, secret)
+    if report.delayed:
+        return _delayed(connection, report, known, message)
     return _failed(connection, report, known, message, rule)
 
 
@@ -246,6 +250,13 @@ def _complained(connection: Connection, report: Report, known: _Known, message: 
         connection, report, known, message, Decision(Reach(), "none", "complaint"), before if added else {}, "suppress"
     )
     return "complaint: suppressed" if added else "complaint: was suppressed before"
+
+
+def _delayed(connection: Connection, report: Report, known: _Known, message: int | None) -> str:
+    if message is not None:
+        outbox.settle_doubt(connection, message, report.at, "a warning came back that the next server still tries")
+    _note(connection, report, known, message, Decision(Reach(), "none", "nothing has failed yet, it is late"), {}, "delayed")
+    return "nothing has failed yet, it is late"
 
 
 def _failed(connection: Connection, report: Report, known: _Known, message: int | None, rule: Rule) -> str:
@@ -397,6 +408,7 @@ def _counted(connection: Connection, message: int) -> bool:
         EVENT.c.outbox_id == message,
         EVENT.c.signed,
         EVENT.c.kind.in_(("bounce", "refusal")),
+        EVENT.c.action != "delayed",
         EVENT.c.undone_at.is_(None),
     )
     return connection.execute(found.limit(1)).first() is not None

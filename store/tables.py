@@ -568,7 +568,7 @@ class CameBack(SQLModel, table=True):
     signed: bool = False
     """It carried what only we can make: a return path, or a signed link of the mail that came back."""
     action: str = ""
-    """none, hold, probe, open, remove, suppress; pause: of a route or a destination."""
+    """none, delayed, hold, probe, open, remove, suppress; pause: of a route or a destination."""
     reason: str = _text()
     before: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     """The address's record and its members' statuses as they were, for `germane bounces undo`."""

@@ -46,12 +46,16 @@ _SUCCESS = (
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """`hard`: the address is dead; `soft`: anything that may pass; `unknown`: nothing tells. `said` is the server's reason."""
+    """`hard`: the address is dead; `soft`: anything that may pass; `unknown`: nothing tells. `said` is the server's reason.
+
+    `delayed`: nothing has failed yet, the server still tries.
+    """
 
     address: str
     kind: Fate
     status: str = ""
     said: str = ""
+    delayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +244,7 @@ def _of_reports(failed: Sequence[Report], view: _View) -> tuple[Recipient, ...]:
         kind = fate_of(f"{report.diagnostic} {report.category}".strip(), report.status, report.action, prose)
         if kind == "unknown" and len(failed) == 1:
             kind = fate_of(view.prose, report.status, report.action)
-        found.setdefault(address.lower(), Recipient(address, kind, report.status, report.diagnostic[:500]))
+        found.setdefault(address.lower(), Recipient(address, kind, report.status, report.diagnostic[:500], report.action == "delayed"))
     return tuple(found.values())
 
 
@@ -353,14 +357,15 @@ def _by_prose(view: _View) -> tuple[Recipient, ...]:
         failed = _without_domain(view) or failed
     addresses = list({address.lower(): address for address in failed}.values())
     told = [about[address.lower()].said if address.lower() in about else "" for address in addresses]
-    if _is_delayed(view):
+    delayed = _is_delayed(view)
+    if delayed:
         kinds: list[Fate] = ["soft"] * len(addresses)
     else:
         kinds = [fate_of(said, action="failed") for said in told]
     if all(kind == "unknown" for kind in kinds):
         kinds = [_fate_of_all(view)] * len(addresses)
     return tuple(
-        Recipient(address, kind, dsn.status_in(said), said[:500])
+        Recipient(address, kind, dsn.status_in(said), said[:500], delayed)
         for address, kind, said in zip(addresses, kinds, told, strict=True)
     )
 

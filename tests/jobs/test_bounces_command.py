@@ -97,6 +97,18 @@ def test_one_message_counts_once_however_often_and_however_it_comes_back(
     assert printed("bounces", "show", ANN)["failures"] == 1
 
 
+def test_a_warning_that_mail_is_late_counts_as_nothing_and_what_comes_of_it_later_counts(
+    installation: Installation, tmp_path: Path
+) -> None:
+    week = Week(installation)
+    late = week.bounce("4.4.1", "Connection timed out").replace(b"Action: failed", b"Action: delayed")
+    assert ingest(tmp_path, late) == {"bounce: nothing has failed yet, it is late": 1}
+    assert (ledger(installation, week.key), printed("bounces", "show", ANN)["failures"]) == ("handed_over", 0)
+    assert [event["action"] for event in events()] == ["delayed"]
+    ingest(tmp_path, week.bounce("4.4.7", "Connection timed out, giving up"))
+    assert (ledger(installation, week.key), printed("bounces", "show", ANN)["failures"]) == ("bounced", 1)
+
+
 def test_refusals_for_policy_count_against_nobody(installation: Installation, tmp_path: Path) -> None:
     """Valid at one hand-over, refused for policy at the next: nothing follows."""
     for _ in range(8):
