@@ -1,4 +1,4 @@
-"""Taking mail from the mail server by LMTP (RFC 2033): a mail is on the disk before it is accepted, and nothing is answered."""
+"""Taking mail by LMTP (RFC 2033) or SMTP: a mail is on the disk before it is accepted, and nothing is answered."""
 
 import logging
 from collections.abc import Callable
@@ -43,6 +43,18 @@ class Intake:
         return "250 2.0.0 Kept"
 
 
+class Reader(LMTP):
+    """LMTP, and SMTP for mail servers that speak no other; what comes back may have lines of any length."""
+
+    line_length_limit = MEGABYTE
+
+    async def smtp_HELO(self, arg: str) -> None:  # noqa: N802
+        await SMTP.smtp_HELO(self, arg)
+
+    async def smtp_EHLO(self, arg: str) -> None:  # noqa: N802
+        await SMTP.smtp_EHLO(self, arg)
+
+
 class LmtpServer(Controller):
     """The listener, in a thread of its own: `start()` and `stop()`."""
 
@@ -51,6 +63,6 @@ class LmtpServer(Controller):
         super().__init__(Intake(keep, self._max_octets), hostname=host, port=port, ready_timeout=10.0)
 
     def factory(self) -> Any:
-        return LMTP(
+        return Reader(
             self.handler, data_size_limit=self._max_octets, enable_SMTPUTF8=True, timeout=TIMEOUT_S, ident="Germane"
         )

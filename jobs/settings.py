@@ -329,12 +329,12 @@ class OrderSettings(Section):
 
 
 class IncomingSettings(Section):
-    lmtp_host: str = Field("127.0.0.1", description="The address `germane serve` takes mail on, by LMTP.")
+    lmtp_host: str = Field("127.0.0.1", description="The address `germane serve` takes mail on, by LMTP or SMTP.")
     lmtp_port: int = Field(
         0,
         ge=0,
         le=65535,
-        description="Its port; 0 takes none. Let only your mail server reach it: LMTP asks for no password.",
+        description="Its port; 0 takes none. Let only your mail server reach it: it asks for no password.",
     )
     max_mb: Positive = Field(
         64, description="Megabytes from which on a mail is refused; only its first one is kept and read."

@@ -253,10 +253,11 @@ def _complained(connection: Connection, report: Report, known: _Known, message: 
 
 
 def _delayed(connection: Connection, report: Report, known: _Known, message: int | None) -> str:
+    late = Decision(Reach(), "none", "nothing has failed yet, it is late")
     if message is not None:
         outbox.settle_doubt(connection, message, report.at, "a warning came back that the next server still tries")
-    _note(connection, report, known, message, Decision(Reach(), "none", "nothing has failed yet, it is late"), {}, "delayed")
-    return "nothing has failed yet, it is late"
+    _note(connection, report, known, message, late, {}, "delayed")
+    return late.reason
 
 
 def _failed(connection: Connection, report: Report, known: _Known, message: int | None, rule: Rule) -> str:

@@ -44,8 +44,11 @@ async def webhook(request: Request) -> Response:
     if not context.webhook_secret:
         raise HTTPException(404)
     body = await request.body()
-    _check_signature(request, context, body)
-    events = _events_in(body)
+    try:
+        _check_signature(request, context, body)
+        events = _events_in(body)
+    except HTTPException as wrong:
+        return JSONResponse({"error": wrong.detail}, wrong.status_code)
     outcomes = await run_in_threadpool(_take, context, events)
     return JSONResponse({"taken": outcomes.count(True), "ignored": outcomes.count(False)})
 
@@ -59,24 +62,24 @@ def _check_signature(request: Request, context: WebContext, body: bytes) -> None
     given = request.headers.get("x-germane-signature", "")
     right = signature(context.webhook_secret, timestamp, body)
     if not hmac.compare_digest(right.encode(), given.encode("utf-8", "replace")):
-        raise HTTPException(403)
+        raise HTTPException(403, "the signature is wrong")
     if not timestamp.isdecimal() or len(timestamp) > 12:
-        raise HTTPException(403)
+        raise HTTPException(403, "the timestamp is no time in seconds")
     if abs(context.now().timestamp() - int(timestamp)) > MOST_SECONDS_OLD:
-        raise HTTPException(403)
+        raise HTTPException(403, "the timestamp is too far from now")
 
 
 def _events_in(body: bytes) -> list[dict[str, Any]]:
     try:
         events = json.loads(body)["events"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise HTTPException(400) from None
+        raise HTTPException(400, "the body is no JSON with events") from None
     if (
         not isinstance(events, list)
         or not all(isinstance(event, dict) for event in events)
         or len(events) > MOST_EVENTS
     ):
-        raise HTTPException(400)
+        raise HTTPException(400, f"events is no list of at most {MOST_EVENTS} objects")
     return events
 
 

@@ -244,7 +244,10 @@ def _of_reports(failed: Sequence[Report], view: _View) -> tuple[Recipient, ...]:
         kind = fate_of(f"{report.diagnostic} {report.category}".strip(), report.status, report.action, prose)
         if kind == "unknown" and len(failed) == 1:
             kind = fate_of(view.prose, report.status, report.action)
-        found.setdefault(address.lower(), Recipient(address, kind, report.status, report.diagnostic[:500], report.action == "delayed"))
+        found.setdefault(
+            address.lower(),
+            Recipient(address, kind, report.status, report.diagnostic[:500], report.action == "delayed"),
+        )
     return tuple(found.values())
 
 

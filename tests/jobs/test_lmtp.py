@@ -87,6 +87,23 @@ def test_a_second_recipient_is_put_off_so_that_each_has_its_own_answer(talk: Tal
     assert talk.begin(b"a@x.example", b"b@x.example").startswith("452 4.5.3")
 
 
+@pytest.mark.parametrize("greeting", [b"EHLO", b"HELO"])
+def test_a_mail_server_may_speak_smtp_too(talk: Talk, kept: list[tuple[bytes, str]], greeting: bytes) -> None:
+    assert talk.say(greeting + b" mx.example.org\r\n").startswith("250")
+    assert talk.say(b"MAIL FROM:<>\r\n").startswith("250")
+    assert talk.say(b"RCPT TO:<b+x@news.example.org>\r\n").startswith("250")
+    assert talk.say(b"DATA\r\n").startswith("354")
+    assert talk.say(b"Subject: x\r\n\r\nx\r\n.\r\n").startswith("250")
+    assert len(kept) == 1
+
+
+def test_a_bounce_with_a_long_line_is_taken(talk: Talk, kept: list[tuple[bytes, str]]) -> None:
+    """Pages without a line break come back in bounces; refusing them would lose what failed."""
+    talk.begin()
+    assert talk.say(STRUCTURED[0].raw + b"y" * 500_000 + b"\r\n.\r\n").startswith("250")
+    assert len(kept[0][0]) > 500_000
+
+
 def test_f20_what_cannot_be_kept_is_not_accepted(talk: Talk, kept: list[tuple[bytes, str]]) -> None:
     talk.begin()
     assert talk.say(b"this cannot be kept\r\n.\r\n").startswith("451 4.3.0")
