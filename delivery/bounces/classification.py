@@ -297,7 +297,7 @@ def _is_prose_bounce(view: _View) -> bool:
     if not _from_a_machine(message) or any(word in f"{view.subject} {view.said[:1000]}" for word in phrases.GOODS):
         return False
     shown = shown or _has_machine_subject(view) or says_something(view.prose[:10_000])
-    return view.failed_subject and body and shown and _names_somebody(view)
+    return view.failed_subject and sure and shown and _names_somebody(view)
 
 
 def _has_machine_subject(view: _View) -> bool:
@@ -316,7 +316,9 @@ def _robot_failed(view: _View, *, body: bool, sure: bool, shown: bool, daemon: b
     if view.failed_subject:
         lost = "delivery-status" in view.message.parameters.get("report-type", "").lower()
         alone = daemon or view.null_sender or _has_machine_subject(view)
-        return shown or lost or _evidence(view) or (body and alone)
+        return shown or lost or _evidence(view) or (body and (alone or _names_somebody(view, least=1)))
+    if any(word in view.subject for word in phrases.SUMMARIES):
+        return False
     if sure:
         return shown or _evidence(view) or (daemon and bool(named_in(view.prose[:10_000])))
     return body and (shown or daemon) and _evidence(view)
@@ -327,11 +329,11 @@ def _evidence(view: _View) -> bool:
     return says_something(view.prose[:10_000]) or _names_somebody(view)
 
 
-def _names_somebody(view: _View) -> bool:
+def _names_somebody(view: _View, least: int = 2) -> bool:
     """Somebody else than the one this was sent to: mail about a person's own mailbox is no bounce."""
     to = {address.lower() for value in view.message.headers.get("to", []) for address in addresses_in(value)}
     return any(
-        one.address.lower() not in to and (one.weight == 3 or (one.weight == 2 and not is_contact(one.address)))
+        one.address.lower() not in to and (one.weight == 3 or (one.weight >= least and not is_contact(one.address)))
         for one in named_in(view.prose[:10_000])
     )
 

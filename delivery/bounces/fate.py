@@ -25,6 +25,9 @@ _AFTER_DATA = re.compile(
     r"(?:docomo|ezweb|au|softbank|vodafone|willcom|disney)\.(?:ne\.jp|com)\b.{0,300}(?:end of )?\bdata\b",
     re.IGNORECASE | re.DOTALL,
 )
+_UNKNOWN = re.compile(
+    r"(?<!sender )\b(?:user|recipient|mailbox|account|address) \S{1,200} (?:is )?(?:unknown|not known|not found)\b"
+)
 _OURS = (
     "spam",
     "blocked",
@@ -73,7 +76,7 @@ def _fate(text: str, status: str, *, failed: bool) -> Fate:
         really = failed and any(phrase in said for phrase in _SURE) and any(code[0] == "5" for code in codes)
         return "hard" if really else "soft"
     if not _AFTER_DATA.search(said):
-        if _any(phrases.DEAD, said):
+        if _any(phrases.DEAD, said) or _UNKNOWN.search(said):
             return "hard"
         if _any(phrases.NO_HOST, said):
             return "soft" if "again" in said or "temporar" in said else "hard"

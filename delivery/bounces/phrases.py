@@ -56,6 +56,7 @@ FAILED_SUBJECTS = _table(
     "配信不能|配信できません|配信エラー|配信に失敗|送信エラー|送信できません|送信失敗|送信できなかった|配達不能|配達できません|未配信",
     "エラーメール|不達|届けられません|届きません|戻り|返送|宛先不明|配送できません|配送エラー|配送失敗|配信失敗|開封できません|配信の失敗",
     "退信|退回|无法投递|無法投遞|无法送达|無法送達|投递失败|投遞失敗|未送达|未送達|发送失败|傳送失敗|未能送达|无法传递|無法傳遞|傳遞失敗|未传递|退件",
+    "remise différée|remise retardée|zustellung verzögert|entrega retrasada|consegna ritardata|entrega atrasada|bezorging vertraagd|доставка задерж|配信遅延",
     "considered unsolicited bulk email, apparently from you|nelivrat|nu a putut fi livrat|недоставлен|не доставлено|няма доставка|nije isporuč|ni bilo mogoče dostaviti|no lliurat|gagal terkirim",
     "전송 실패|배달되지|배달 실패|발송 실패|반송|수신 실패|배달할 수 없|전달되지|전송되지|반환된|returned mail:",
     "αδυναμία παράδοσης|μη παραδοτέο|не е доставен|לא נמסר|תعذر|تعذر تسليم|غير قابل للتسليم|không thể gửi|gửi không thành công",
@@ -67,6 +68,7 @@ MACHINE_SUBJECTS = _table(
     "delivery status notification|delivery failure|delivery failed|mail system error|undeliverable message|message status - undeliverable|delivery report",
     "delivery notification:|mail could not be delivered|message could not be delivered|unzustellbar:|non remis|nicht zustellbar:|no se puede entregar:",
     "mancato recapito|non recapitabile:|não é possível entregar:|onbestelbaar:|недоставленное|недоставлено:|配信不能:|配信エラー|系统退信|退信",
+    "your message was not delivered|message could not be delivered|mail was not delivered",
     "無法傳遞|无法传递|未传递:|undeliverable|nondeliverable mail|mail failure|delivery problem|email delivery failure|email could not be delivered",
 )
 """Subjects that no person writes, whatever address they come from."""
@@ -108,6 +110,7 @@ FAILED_BODIES = _table(
     "配信できません|配信でき|送信できません|送信できなかった|送信に失敗|配信に失敗|お届けできません|届けることができません|配送できません|配信不能",
     "配信することができません|送信することができません|配達できません|エラーが発生|お送りできません|届きませんでした|受信できません|存在しません",
     "无法投递|無法投遞|无法送达|無法送達|投递失败|投遞失敗|未能送达|发送失败|退信|退回|无法发送|無法傳送|未能投递|无法传递|無法傳遞|不能送达|被退回",
+    "est retardée|wurde verzögert|se ha retrasado|è stata ritardata|está atrasada|is vertraagd|доставка задерж|配信が遅",
     "delivery of the email was stopped|nu a putut fi livrat|не може бути доставлен|не вдалося доставити|не може да бъде доставен|nije isporučen|nije moguće isporučiti|ni bilo mogoče dostaviti",
     "no s'ha pogut lliurar|tidak dapat dikirim|không thể gửi|تعذر تسليم|לא ניתן למסור|δεν ήταν δυνατή η παράδοση|αδυναμία παράδοσης",
     "배달하지 못했|배달되지 않|전송하지 못|전송할 수 없|배달할 수 없|전달할 수 없|발송되지 못|반송되었|전송에 실패|전달되지 못|반송 사유",
@@ -126,6 +129,11 @@ GOODS = _table(
     "parcel|package|shipment|your order|paket|ihre sendung|votre colis|su paquete|su pedido|pacco|encomenda|pakketje|pakket|paczka|przesyłka|balík|посылк|荷物|宅配|包裹|快递|택배|kargo",
 )
 """What carriers could not deliver, in nearly the words of mail servers."""
+
+SUMMARIES = _table(
+    "statistic|summary|daily report|weekly report|monthly report|queue report|statistik|zusammenfassung|statistique"
+)
+"""In the subject of what a postmaster tells of many mails."""
 
 DELAYED = _table(
     "has been delayed|delivery is delayed|warning message only|do not need to resend|do not need to re-send|no action is required",
@@ -207,6 +215,8 @@ LIKELY_DEAD = _table(
     "no longer available|no longer active|discontinued|not a member|not listed|undeliverable to|addressee|wrong address|incorrect address|mistyped",
     "unbekannt|ungültig|nicht gefunden|nicht vorhanden|inconnu|introuvable|invalide|desconocid|no encontrad|inválid|inexistente|sconosciut|non valido",
     "non trovat|desconhecid|não encontrad|onbekend|niet gevonden|ongeldig|неизвест|не найден|недействител|nieznan|nieprawidłow|nenalezen|okänd|ukjent",
+    "impossible de trouver|ne peut être trouv|pas été trouvé|no se encontró|no se ha encontrado|no se pudo encontrar|trovare l'indirizzo|foi encontrad",
+    "nie znaleziono|ikke fundet|ikke funnet|hittades inte|kunde inte hittas|nem található|nebyl nalezen|nu a fost găsit|не удалось найти|не удается найти|не знайдено",
     "ukendt|ei löydy|ありません|不明|該当者|無効|未找到|找不到|不正确|無效|无效|없습니다|찾을 수 없",
 )
 """The person is not there, as long as nothing says otherwise."""
@@ -286,6 +296,7 @@ REPLIED_BODIES = _table(
     "ik ben afwezig|niet aanwezig|ik ben niet op kantoor|inte på kontoret|ikke på kontoret|jeg er ikke|в отпуске|отсутствую|буду отсутствовать|nieobecny|na urlopie",
     "不在にして|休暇|出張|自動返信|自動的に|外出|休假|自动回复|부재중|자리를 비|휴가",
     "this is an automated message|i'm on holiday|i am on holiday|i am on vacation|i'm on vacation|on parental leave|on sick leave|on paternity leave|on leave until",
+    "no longer monitored|has now left|has left the",
     "no longer work|no longer employed|i have left the|i have retired|i have now retired|mailbox is not monitored|mailbox is no longer monitored|will reply when i|will respond when i|not be reading my mail",
     "im urlaub|nicht erreichbar|nicht im hause|außer haus|bin ich nicht im|keine e-mails|kehre zurück|je serai de retour|en congé|en vacances|no estaré|estaré ausente|in ferie",
     "met vakantie|op vakantie|på semester|på ferie|lomalla|na dovolené|szabadságon|izindeyim|ofis dışında|allan o'r swyddfa|ar wyliau|είμαι εκτός|în concediu|у відпустці",

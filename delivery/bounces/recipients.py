@@ -31,8 +31,9 @@ _TO = re.compile(r"(?:^|\s)(?:to|cc|bcc|an|para|a|kopie|destinatario|sent to)\s{
 _TO_WORDS = frozenset({"to", "cc", "bcc", "an", "para", "a", "kopie", "destinatario", "sent to"})
 _RCPT = re.compile(r"rcpt\s{1,3}to\s{0,3}:?\s{0,3}<?$", re.IGNORECASE)
 _LABELS = re.compile(
-    r"(?:recipients?(?: address(?:es)?)?|address(?:es)?(?:ed to)?|final-recipient:\s*rfc822;|failed recipient|unknown user|"
-    r"unknown local part|undeliverable to|delivered to|deliver(?:ed)? (?:the |your |this )?(?:mail |message |e-?mail )?to|"
+    r"(?:receiver|recipients?(?: address(?:es)?)?|address(?:es)?(?:ed to)?|final-recipient:\s*rfc822;|failed recipient|"
+    r"unknown user|unknown local part|undeliverable to|delivered to|"
+    r"deliver(?:ed)? (?:the |your |this )?(?:mail |message |e-?mail )?to|"
     r"delivery to|delivery failed to|message to|mail to|email to|e-mail to|sent to|reach|user|mailbox|account|rejected recipient|"
     r"recipient of|for|invalid address|no such user|empf[aä]nger|adresse|destinataires?|destinatarios?|direcci[oó]n|indirizzo|"
     r"endere[cç]o|cuenta|usuario|utente|ontvanger|adres|получател[а-я]{0,4}|адрес[а-я]{0,4}|адресат[а-я]{0,4}|"

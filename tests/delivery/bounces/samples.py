@@ -290,6 +290,13 @@ PROSE += [
     Sample("too frequent", report(fields(THEM, "failed", "5.0.0", "550 Ip frequency limited")), "bounce", {THEM: "soft"}),
     Sample("status without its type", report(fields(THEM, "failed", "5.1.1")).replace(b"message/delivery-status", b"application/octet-stream"), "bounce", {THEM: "hard"}),
     Sample("SES event publishing", plain("AWS Notification Message", f'{{"eventType": "Bounce", "bounce": {{"bounceType": "Transient", "bouncedRecipients": [{{"emailAddress": "{THEM}", "status": "4.2.2"}}]}}}}', sender="no-reply@sns.amazonaws.com"), "bounce", {THEM: "soft"}),
+    Sample("Spanish: not found", plain("No se puede entregar: Seis cosas", f"No se pudo entregar el mensaje a {THEM}.\n\nNo se encontró anna.koch en clinic.example.org.\n", sender="postmaster@clinic.example.org"), "bounce", {THEM: "hard"}),
+    Sample("Polish: not found", plain("Niedostarczone: Sześć rzeczy", f"Nie można dostarczyć wiadomości do {THEM}.\n\nNie znaleziono anna.koch.\n", sender="postmaster@clinic.example.org"), "bounce", {THEM: "hard"}),
+    Sample("user, address, unknown", plain("Delivery Failure", f"Your message cannot be delivered to the following recipients:\n\n  {THEM}\n  Reason: 550 User {THEM} unknown\n"), "bounce", {THEM: "hard"}),
+    Sample("sender, address, unknown", report(fields(THEM, "failed", "5.0.0", f"550 sender address {US} unknown")), "bounce", {THEM: "unknown"}),
+    Sample("French: late", plain("Remise différée : Six choses", f"La remise de votre message à {THEM} est retardée.\n", sender="postmaster@clinic.example.org"), "bounce", {THEM: "soft"}),
+    Sample("a content filter names its receiver", plain("Undelivered Mail", f"Receiver: {THEM}\nMessage rejected by content filter\nThe message could not be delivered.\n", sender="postmaster@clinic.example.org"), "bounce", {THEM: "soft"}),
+    Sample("a carrier's own words", plain("Your message was not delivered", f"Your mail could not be delivered to: {THEM}\nAs their mailbox is full.\n", sender="no-reply@mobile.example"), "bounce", {THEM: "soft"}),
     Sample("postmaster, nobody named", plain("Undeliverable: Six things", "Your message could not be delivered.", sender="postmaster@clinic.example.org"), "bounce", {}),
 ]  # fmt: skip
 
@@ -302,6 +309,8 @@ ORDINARY += [
     Sample("a parcel, as servers put it", plain("Delivery failed: we could not deliver your parcel", "We were unable to deliver your parcel: the address does not exist. Please write to jo@parcels.example.", sender="Parcels <noreply@parcels.example>"), "other", {}),
     Sample("an order", plain("Delivery notification", "Your order could not be delivered to 5 High Street; write to jo@shop.example.", sender="smtp@shop.example"), "other", {}),
     Sample("bait with one's own address in its link", plain("Undelivered messages on your mailbox", f"You have 5 undelivered messages. Please log in: https://bait.example/?{US}\n", sender="Postmaster <postmaster@bait.example>"), "other", {}),
+    Sample("a postmaster's statistics", plain("Weekly mail statistics", "Rejected 5 (550 user unknown). Top: jo@ward.example.org 12", sender="Postmaster <postmaster@example.org>"), "other", {}),
+    Sample("letters", plain("Undeliverable mail: update your address", "Our letter to you was returned to sender. Write to jo@bank.example.", sender="noreply@bank.example"), "other", {}),
     Sample("a note on full mailboxes", plain("Mailbox full: how to clean up", "Several users have a mailbox full. Mail is being returned to sender. Write to help@example.org.", sender="System Administrator <admin@example.org>"), "other", {}),
 ]  # fmt: skip
 

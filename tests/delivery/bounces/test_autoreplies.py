@@ -84,6 +84,7 @@ REPLIES: list[tuple[dict[str, str], str]] = [
         {"Subject": "[Request received] Digest", "Auto-Submitted": "auto-generated"},
         "Your request (1234) has been received.",
     ),
+    ({"Subject": "Re: Digest", "Auto-Submitted": "auto-generated"}, "This inbox is no longer monitored."),
     ({"Subject": "Retired", "Auto-Submitted": "auto-generated"}, "I have now retired. For help write to bo@x.example."),
 ]
 """Header fields, and the text."""
