@@ -90,6 +90,8 @@ def _less_sure(said: str, codes: list[str]) -> Fate:
         return "hard"
     if any(code.startswith("5.2.") for code in codes):
         return "soft"
+    if codes and all(code.startswith("5.7.") for code in codes):
+        return "soft"
     if _any(phrases.LIKELY_DEAD, said):
         return "hard"
     living = bool(codes) and all(_LIVING.fullmatch(code) for code in codes)

@@ -160,6 +160,8 @@ SENDER = _table(
     "sender verify|sender address rejected|sender rejected|sender domain|sender address does not exist|sender does not exist|invalid sender",
     "your domain|from domain|domain of sender|mail from command|unroutable sender|unknown sender|verify sender|verify the sender|verifying sender",
     "sender email address|return path|reverse-path|bounce address|return address|sender unknown|sender is not|sender isn't|sender denied|sender not",
+    "client host rejected|your hostname|reverse hostname|reverse dns|verification failed for|failed for sender|route to sender|too many bad recipients",
+    "header from|from header|from: header|date header|message-id header|invalid message-id",
     "helo|ehlo|no third-party dsns|null sender|empty envelope sender|empty sender|batv|emetteur invalide|bad sender|sender's domain|envelope sender",
 )
 """The reply is about who sent it, whatever else it says."""
@@ -231,7 +233,7 @@ SOFT = _table(
     "attempts|long time|queue period|queue lifetime|allowed queue|could not find a gateway|currently unavailable|server is busy|resources|service unavailable|service not available|service is not available|closing transmission|shutting down|queue for",
     "too large|too big|exceeds size|size limit|message size|maximum size|exceeds the maximum|message length|exceeds fixed|oversize|mesgtoobig|larger than",
     "virus|infected|malware|suspicious|phish|message content|attachment|executable|banned|bad header|mime|loop|too many hops|hop count",
-    "local error|local problem|configuration error|misconfig|system error|system failure|internal error|i/o error|mailer error|operating system",
+    "no smtp service|local error|local problem|configuration error|misconfig|system error|system failure|internal error|i/o error|mailer error|operating system",
     "command died|command failed|cannot open|can't open|can't create|cannot append|out of memory|dns error|program exited|error writing",
     "frequency|name server|lookup failure|lookup failed|dns lookup|server failure|servfail|temporary lookup|name service error",
     "refused by|rejected by|message refused|mail refused|rejected for|recipient preferences|user rules|rule imposed|message rejected|mail rejected",
