@@ -31,7 +31,8 @@ log = logging.getLogger("germane.send")
 TELL_S = 0.2
 """How often a process says how far it is."""
 RATES = ("rate_per_s", "domain_rate_per_s", "slow_start_per_s")
-NUMBERS = ("connections", "slow_connections", "domain_connections", "slow_start_doubles_after")
+CONNECTIONS = ("connections", "slow_connections", "domain_connections")
+NUMBERS = (*CONNECTIONS, "slow_start_doubles_after")
 """The settings that limit one process. What the database counts limits all of them anyway. 0 is no limit, and stays 0."""
 
 Limited = TypeVar("Limited", bound="Section")
@@ -141,8 +142,15 @@ def _unless_failed(result: Tally | BaseException) -> Tally:
     return result
 
 
+def most_processes(settings: Settings) -> int:
+    """Each needs a connection of every limit to connections, that all of them together may keep it."""
+    sections = (settings.smtp, settings.sending, *settings.routes.values(), *settings.destinations.values())
+    limits = (getattr(section, name, 0) for section in sections for name in CONNECTIONS)
+    return min(limit for limit in limits if limit)
+
+
 def share_of(settings: Settings, processes: int) -> Settings:
-    """The settings of each of so many processes: of every limit its part, of connections at least one."""
+    """The settings of each of so many processes: of every limit its part."""
     sending = settings.sending.model_copy(update={"processes": processes})
     changes: dict[str, object] = {"smtp": _part(settings.smtp, processes), "sending": _part(sending, processes)}
     for name in ("routes", "destinations"):

@@ -111,7 +111,7 @@ class SendingSettings(Section):
         1,
         ge=1,
         le=16,
-        description="Processes that send, each with its share of every limit; no more than there are batches.",
+        description="Processes that send, each with its share of every limit; no more than batches, or connections in any limit.",
     )
     lease_s: Seconds = Field(
         900,

@@ -60,6 +60,7 @@ def check(config: Path | None, addresses: tuple[str, ...], as_json: bool) -> Non
 
     Example: germane suppress check jo@example.org
     """
+    from store import members
     from store import suppression as store
 
     services = _open(config)
@@ -68,15 +69,18 @@ def check(config: Path | None, addresses: tuple[str, ...], as_json: bool) -> Non
         for address in _given(addresses):
             try:
                 found = store.find(connection, address, services.secret_key)
+                erased = members.was_erased(connection, address, services.secret_key)
             except ValueError as error:
                 wrong.append(f"{address}: {error}")
                 continue
             about = {"reason": found.reason, "basis": found.basis, "since": found.at} if found else {}
-            rows.append({"address": address, "suppressed": found is not None} | about)
+            rows.append({"address": address, "suppressed": found is not None, "erased": erased} | about)
     if as_json:
         print_json(rows)
     for row in () if as_json else rows:
-        said = f"suppressed since {row['since']:%Y-%m-%d}: {row['reason']} ({row['basis']})" if len(row) > 2 else "free"
+        said = "erased: no import brings it back" if row["erased"] else "free"
+        if row["suppressed"]:
+            said = f"suppressed since {row['since']:%Y-%m-%d}: {row['reason']} ({row['basis']})"
         click.echo(f"{row['address']}: {said}")
     _name(wrong)
 

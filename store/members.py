@@ -259,6 +259,12 @@ def any_gone_for_good(connection: Connection, network_key: int) -> bool:
     return connection.execute(select(true()).where(*here).limit(1)).first() is not None
 
 
+def was_erased(connection: Connection, address: str, secret: bytes) -> bool:
+    """True when this address was erased from any network: no import brings it back there. Raises ValueError for no address."""
+    erased = TABLE.c.status == "erased", TABLE.c.address_key == erased_key(normalise(address).key, secret)
+    return connection.execute(select(true()).where(*erased).limit(1)).first() is not None
+
+
 def decide_entries(
     connection: Connection, network_key: int, entries: Sequence[Entry], secret: bytes | None = None
 ) -> list[Decision]:

@@ -21,7 +21,7 @@ from delivery.sink import running
 from jobs.dispatch import Tally
 from jobs.routing import pace_of, ways
 from jobs.send import SendReport, send_due
-from jobs.senders import Order, _help, share_of, shares, together
+from jobs.senders import Order, _help, most_processes, share_of, shares, together
 from jobs.services import Services
 from jobs.settings import Settings
 from jobs.terminal import progress
@@ -105,6 +105,20 @@ def test_they_open_no_more_connections_than_one_process_would(sqlite_database: D
     _filled(sqlite_database, 60)
     assert _processes(sqlite_database, server, 60, smtp={"slow_connections": 0}).complete
     assert 2 <= server.most_at_once <= 4
+
+
+def test_no_more_processes_are_started_than_may_have_a_connection(
+    sqlite_database: Database, server: Misbehaving
+) -> None:
+    _filled(sqlite_database, 60)
+    assert _processes(sqlite_database, server, 60, smtp={"connections": 1, "slow_connections": 0}).complete
+    assert server.connections == 1
+
+
+def test_the_lowest_limit_to_connections_says_how_many_processes_there_may_be() -> None:
+    assert most_processes(Settings(smtp={"connections": 10, "slow_connections": 0})) == 10
+    assert most_processes(Settings(sending={"domain_connections": 3})) == 3
+    assert most_processes(Settings(destinations={"google": {"domains": ("gmail.com",), "connections": 2}})) == 2
 
 
 def test_no_process_is_started_for_less_than_a_batch(sqlite_database: Database, server: Misbehaving) -> None:
