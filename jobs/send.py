@@ -110,13 +110,13 @@ def send_due(
 ) -> SendReport:
     """Hand over what is due, of one edition or network or of all, and finish the editions that are done with.
 
-    At most so many processes do it (without a number: `sending.processes`), each with a batch at least.
+    At most so many processes do it (without a number: `sending.processes`), each with a batch and a connection at least.
     Once another thread sets `stopping`, no new message is taken.
 
     A mail server that cannot be used is told in the report; everything stays in the outbox then. Raises StoreError when
     the database fails, SettingsError without a secret key, and TemplateError before anything is claimed.
     """
-    from jobs.senders import hand_over
+    from jobs.senders import hand_over, most_processes
     from store import outbox
     from store.outbox import Scope
 
@@ -125,7 +125,8 @@ def send_due(
     with services.database.reading() as connection:
         due = outbox.due(connection, services.now(), scope)
     wanted, sending = min(due, limit or due), services.settings.sending
-    number = min(processes or sending.processes, max(1, wanted // sending.batch))
+    wished = processes or sending.processes
+    number = min(wished, max(1, wanted // sending.batch), most_processes(services.settings))
     with advancing(progress, "Sending", wanted) as advance:
         tally = asyncio.run(hand_over(services, scope, limit, advance, number, stopping or Event()))
     return _report(services, tally, scope, perf_counter() - started)
