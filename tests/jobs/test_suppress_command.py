@@ -52,13 +52,19 @@ def test_suppression_outlives_erasure(installation: Installation, tmp_path: Path
 def test_check_and_remove_say_what_holds(installation: Installation) -> None:
     germane("suppress", "add", "jo@example.org", "--reason", "complaint", "--note", "by telephone")
     (row,) = printed("suppress", "check", "JO@example.org")
-    assert row == {"address": "JO@example.org", "suppressed": True, "reason": "complaint",
+    assert row == {"address": "JO@example.org", "suppressed": True, "erased": False, "reason": "complaint",
                    "basis": "germane suppress add: by telephone", "since": installation.now.isoformat()}  # fmt: skip
     assert "complaint" in germane("suppress", "check", "jo@example.org").stdout
     assert germane("suppress", "remove", "jo@example.org", "--reason", "a mistake").stdout == "1 lifted\n"
     assert germane("suppress", "check", "jo@example.org").stdout == "jo@example.org: free\n"
     again = germane("suppress", "remove", "jo@example.org")
     assert (again.exit_code, "was not suppressed" in again.stderr) == (1, True)
+
+
+def test_check_tells_of_an_address_that_was_erased(installation: Installation) -> None:
+    germane("members", "remove", "ann@example.org", "--erase", "--yes")
+    said = germane("suppress", "check", "ANN@example.org", "bob@example.org").stdout
+    assert said == "ANN@example.org: erased: no import brings it back\nbob@example.org: free\n"
 
 
 def test_many_come_from_standard_input_and_what_is_no_address_is_named(installation: Installation) -> None:
