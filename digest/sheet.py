@@ -58,7 +58,7 @@ class Sheet:
         self._subjects: dict[tuple[int, int, str], tuple[bytes, Printed]] = {}
         self.printed_lead = lru_cache(4096)(self._printed_lead)
         self._printed_reason = lru_cache(REMEMBERED)(self._make_reason)
-        self._headings = {kind: self._heading(self._section(kind)) for kind in KINDS}
+        self._headings = {kind: self._piece(SECTION, self._section(kind)) for kind in KINDS}
         self._further = lru_cache(256)(self._make_further)
         self.frame = self._frame()
         taken = HEAD + sum(map(len, self.frame))
@@ -143,10 +143,7 @@ class Sheet:
         return plate
 
     def _make_further(self, how: str, n: int) -> Printed:
-        return self._heading(self._further_section(how, n))
-
-    def _heading(self, values: dict[str, object]) -> Printed:
-        return self._piece(SECTION, values)
+        return self._piece(SECTION, self._further_section(how, n))
 
     def _piece(self, template: str, values: dict[str, object]) -> Printed:
         text, html = self._layout.text(template, **values), self._layout.fragment(template, **values)

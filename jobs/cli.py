@@ -85,9 +85,8 @@ def germane(ctx: click.Context, config: Path | None) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a problem with a name becomes one clear message and an exit code, never a traceback."""
-    os.environ.setdefault(
-        "OPENBLAS_NUM_THREADS", "1"
-    )  # same in, same out on any number of cores, for less processor time
+    # Same in, same out on any number of cores, for less processor time.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that has no é shows a question mark, not a traceback

@@ -5,9 +5,9 @@ import logging
 import math
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -22,6 +22,7 @@ from jobs.failpoints import reach
 from jobs.journal import CLAIM_LOST, Journal
 from jobs.letters import Letter, Letters, place_of
 from jobs.services import Services, process_name
+from jobs.signals import alongside
 from store import pacing
 from store.database import StoreError
 from store.outbox import Claim, Scope, Settled, State
@@ -121,12 +122,13 @@ class Dispatch:
         self._journal = Journal(self._services.database, self._owner, self._thread, 1, self._services.secret_key)
         self._ahead: asyncio.Task[list[Letter]] | None = None
         try:
-            async with self._journal, self._holding_claims():
-                while await self._goes_on():
-                    self._start_workers()
-                    await self._pause()
-                await asyncio.gather(*self._workers)
-                await self._save_paces()
+            async with self._journal:
+                with alongside(self._renew_often()):
+                    while await self._goes_on():
+                        self._start_workers()
+                        await self._pause()
+                    await asyncio.gather(*self._workers)
+                    await self._save_paces()
         finally:
             self.tally.commits = self._journal.commits
             if self._ahead:
@@ -412,14 +414,6 @@ class Dispatch:
 
     async def _in_thread(self, act: Callable[[], Found]) -> Found:
         return await asyncio.get_running_loop().run_in_executor(self._thread, act)
-
-    @asynccontextmanager
-    async def _holding_claims(self) -> AsyncIterator[None]:
-        renewing = asyncio.create_task(self._renew_often())
-        try:
-            yield
-        finally:
-            renewing.cancel()
 
     async def _renew_often(self) -> None:
         while True:

@@ -160,19 +160,6 @@ def load(
     if not members:
         lacking = "takes urgent mail" if urgent else "is due a digest"
         raise NobodyDue(f"{network.slug} has no member who {lacking}; `germane members list` shows who there is")
-    pool = Pool.joined(pools, len(fitted.items))
-    decision, _ = decided(fitted, pool, Reach(needed, reach.most))
-    item = decision.item.astype(np.int64)
-    standing = Standing.of(
-        decision.member.astype(np.int64),
-        item,
-        decision.match.astype(np.float64),
-        fitted.asks,
-        np.bincount(item, minlength=len(fitted.items)) - needed,
-        pool.caps,
-        pool.asks,
-        pool.burden,
-    )
     return Loaded(
         edition=replace(edition, settings=settings),
         fitted=fitted,
@@ -181,9 +168,25 @@ def load(
         members=members,
         readers=Readers.joined(parts),
         codes=np.concatenate(codes),
-        standing=standing,
+        standing=_standing(fitted, Pool.joined(pools, len(fitted.items)), Reach(needed, reach.most)),
         shifts=np.concatenate(shifts),
         wants=wants if len(members) <= KEPT_WANTS else [],
+    )
+
+
+def _standing(fitted: Fitted, pool: Pool, reach: Reach) -> Standing:
+    """What each member gets without the items previewed."""
+    decision, _ = decided(fitted, pool, reach)
+    item = decision.item.astype(np.int64)
+    return Standing.of(
+        decision.member.astype(np.int64),
+        item,
+        decision.match.astype(np.float64),
+        fitted.asks,
+        np.bincount(item, minlength=len(fitted.items)) - reach.needed,
+        pool.caps,
+        pool.asks,
+        pool.burden,
     )
 
 

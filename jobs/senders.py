@@ -6,8 +6,8 @@ share. The pipe between says how far a process is, and when it closes, the proce
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from threading import Event
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from jobs.dispatch import Dispatch, Tally
 from jobs.services import Services
 from jobs.settings import Settings
-from jobs.signals import held_back, let_in, stopped_by, stopped_by_signals
+from jobs.signals import alongside, held_back, let_in, stopped_by, stopped_by_signals
 from store.database import Database, StoreError
 from store.outbox import Scope
 
@@ -115,9 +115,8 @@ async def hand_over(
     url = services.database.engine.url.render_as_string(hide_password=False)
     level = log.getEffectiveLevel() if log.hasHandlers() else None
     dispatch = Dispatch(Services(share, services.database, services.now), scope, limit, advance)
-    plain = Settings.model_construct(
-        **dict(share)
-    )  # of a class that the other process knows: of files it need not read
+    # Of a class that the other process knows, and needs no file for.
+    plain = Settings.model_construct(**dict(share))
     helpers = [Helper(Order(plain, url, services.now, scope, most, level), advance) for most in others]
 
     def stop() -> None:
@@ -222,22 +221,13 @@ async def _send_and_tell(connection: Connection, dispatch: Dispatch, done: list[
             _say(connection, sum(done))
             done.clear()
 
+    async def keep_telling() -> None:
+        while True:
+            await asyncio.sleep(TELL_S)
+            tell()
+
     loop.add_reader(connection.fileno(), told_to_stop)
-    with stopped_by_signals(dispatch.stop), _often(tell):
+    with stopped_by_signals(dispatch.stop), alongside(keep_telling()):
         let_in()
         await dispatch.run()
     tell()
-
-
-@contextmanager
-def _often(act: Callable[[], None]) -> Iterator[None]:
-    async def keep_on() -> None:
-        while True:
-            await asyncio.sleep(TELL_S)
-            act()
-
-    task = asyncio.create_task(keep_on())
-    try:
-        yield
-    finally:
-        task.cancel()

@@ -1,8 +1,8 @@
-"""Asking an event loop to stop: by Ctrl-C and SIGTERM, also while a process starts, or from another thread."""
+"""Beside the work of an event loop: what goes on as long as it does, and what asks it to stop, a signal or another thread."""
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from threading import Event
 
@@ -50,7 +50,14 @@ def stopped_by(event: Event, stop: Callable[[], None]) -> Iterator[None]:
             await asyncio.sleep(LOOK_S)
         stop()
 
-    task = asyncio.create_task(look())
+    with alongside(look()):
+        yield
+
+
+@contextmanager
+def alongside(work: Coroutine[None, None, None]) -> Iterator[None]:
+    """It runs until the block ends, at the longest."""
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

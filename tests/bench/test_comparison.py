@@ -46,7 +46,7 @@ def test_naming_the_corpora_stops_no_command(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv(comparison.VARIABLE, str(tmp_path))
     file = tmp_path / "config.toml"
     file.write_text(render_config(), encoding="utf-8")
-    load_settings(file)
+    assert load_settings(file)
 
 
 def test_an_interval_holds_the_mean_and_is_the_same_each_time() -> None:

@@ -70,6 +70,8 @@ def test_f45_claims_that_ran_out_or_of_a_process_that_is_gone_stop_no_migration(
         key, _ = stored_edition_to_send(connection, 1)
     _claim(database, key)
     with database.writing() as connection:
+        with pytest.raises(StoreError, match="other:1:0"):
+            version.refuse_while_claimed(connection, NOW, lambda _: False)
         version.refuse_while_claimed(connection, LEASE + timedelta(seconds=1), lambda _: False)
         version.refuse_while_claimed(connection, NOW, lambda owner: owner == "other:1:0#a")
 
