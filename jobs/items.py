@@ -127,6 +127,10 @@ def post(
 
     if body_file and given["body"]:
         raise click.UsageError("give --body or --body-file, not both")
+    if by and not urgent:
+        raise click.UsageError("--by is for --urgent; --poster names who posts it")
+    if draft and urgent:
+        raise click.UsageError("an urgent item is held until it is approved: give --urgent or --draft, not both")
     services, network = _open(config, slug)
     fields: dict[str, object] = {name: value for name, value in given.items() if value or value == 0}
     fields |= {"body": body_file.read()} if body_file else {}
@@ -167,14 +171,17 @@ def approve(config: Path | None, /, id_: str, slug: str, by: str, no_send: bool)
 
     Example: germane items approve k3x7m2q5v8wz4b6n --by helen@trust.example.org
     """
-    from jobs.run import print_report
+    from jobs.run import exit_by, print_problems, print_report
     from jobs.urgent import approve as approve_urgent
 
     services, network = _open(config, slug)
     item = _find(services, network, id_)
     report = approve_urgent(services, network, item, by, send=not no_send)
     click.echo(f"{item.public_id}: approved: {printable(item.title)}")
-    print_report(report)
+    if not report.busy:
+        print_report(report)
+    print_problems([report])
+    exit_by([report], sent=not no_send)
 
 
 @items.command("list")

@@ -42,9 +42,9 @@ class EditionBusy(click.ClickException):
     """Another process is composing this edition."""
 
     def __init__(self, slot: str, owner: str, lease_s: float) -> None:
-        self.slot = slot
+        self.slot, self.owner = slot, owner or "another process"
         super().__init__(
-            f"edition {slot} is being composed by {owner or 'another process'}; wait for it, "
+            f"edition {slot} is being composed by {self.owner}; wait for it, "
             f"or at most {lease_s:.0f} s if that process is gone, and run the command again"
         )
 
@@ -144,15 +144,13 @@ def run(
                 misconfigured.setdefault(str(error), error)
     if reports:
         _print(reports, as_json, dry_run)
-    for problem in dict.fromkeys(report.busy or report.mail_server_problem for report in reports):
-        if problem:
-            click.echo(f"germane: {problem}", err=True)
+    print_problems(reports)
     if misconfigured:
         *others, last = misconfigured.values()
         for other in others:
             click.echo(f"germane: {other}", err=True)
         raise last
-    _exit(reports, dry_run, no_send)
+    exit_by(reports, sent=not dry_run and not no_send)
 
 
 def _run_one(
@@ -381,12 +379,20 @@ def _moment(at: datetime | None, network: "Network", now: datetime) -> datetime:
     return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(network.time_zone))).astimezone(UTC)
 
 
-def _exit(reports: list[RunReport], dry_run: bool, no_send: bool) -> None:
+def print_problems(reports: list[RunReport]) -> None:
+    """To standard error, each once: what another process composes, and what kept mails from being handed over."""
+    for problem in dict.fromkeys(report.busy or report.mail_server_problem for report in reports):
+        if problem:
+            click.echo(f"germane: {problem}", err=True)
+
+
+def exit_by(reports: list[RunReport], *, sent: bool) -> None:
+    """End the command with its exit code, unless all was done; `sent` says whether it was to be sent as well."""
     from jobs.cli import MAIL_SERVER, PARTLY
 
     if any(report.mail_server_problem for report in reports):
         raise click.exceptions.Exit(MAIL_SERVER)
-    unfinished = any(report.state != "finished" for report in reports) and not no_send and not dry_run
+    unfinished = sent and any(report.state != "finished" for report in reports)
     if unfinished or any(not report.complete for report in reports):
         raise click.exceptions.Exit(PARTLY)
 

@@ -1,6 +1,7 @@
 """Urgent items: posted by a coordinator within a quota, approved by another one, and sent at once in an edition of their own."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,11 @@ def post_urgent(services: "Services", network: "Network", fields: Mapping[str, o
 
 def approve(services: "Services", network: "Network", item: "Item", who: str, *, send: bool) -> "RunReport":
     """Approve a held urgent item and send it at once. Raises click.ClickException for one that cannot be approved by them."""
+    from jobs.run import EditionBusy, RunReport
+
     by, now = coordinator(services, network, who), services.now()
+    if item.state == "held" and not replace(item, state="published", published_at=None).is_open(now):
+        raise click.ClickException(f"{item.public_id}: it is over; post it anew with a later deadline")
     with services.database.writing() as connection:
         done = items.approve(connection, item.key, by.key, now)
     if not done:
@@ -60,20 +65,23 @@ def approve(services: "Services", network: "Network", item: "Item", who: str, *,
             else f"it is {item.state}; only an urgent item that is held can be approved"
         )
         raise click.ClickException(f"{item.public_id}: {why}")
-    (report, *_) = run_approved(services, network, send=send, only=item.key)
-    return report
+    try:
+        return _run(services, network, item, send=send)
+    except EditionBusy as busy:
+        message = (
+            f"edition {busy.slot} is being composed by {busy.owner}, which sends it; if that ends, `germane run` does"
+        )
+        return RunReport(network.slug, busy.slot, "busy", busy=message, complete=False)
 
 
-def run_approved(
-    services: "Services", network: "Network", *, send: bool = True, only: int | None = None
-) -> "list[RunReport]":
-    """Compose and send urgent items that were approved and not sent yet, all or the one of a key."""
-    from jobs.run import run_edition
-
+def run_approved(services: "Services", network: "Network", *, send: bool = True) -> "list[RunReport]":
+    """Compose and send urgent items that were approved and not sent yet."""
     with services.database.reading() as connection:
         waiting = items.urgent_to_send(connection, network.key, services.now())
-    return [
-        run_edition(services, network, at=services.now(), slot=URGENT + item.public_id, send=send, only=item)
-        for item in waiting
-        if only is None or item.key == only
-    ]
+    return [_run(services, network, item, send=send) for item in waiting]
+
+
+def _run(services: "Services", network: "Network", item: "Item", *, send: bool) -> "RunReport":
+    from jobs.run import run_edition
+
+    return run_edition(services, network, at=services.now(), slot=URGENT + item.public_id, send=send, only=item)

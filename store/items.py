@@ -10,6 +10,7 @@ from sqlalchemy import (
     Select,
     String,
     Text,
+    and_,
     bindparam,
     case,
     exists,
@@ -190,12 +191,13 @@ def approve(connection: Connection, key: int, by: int, now: datetime) -> bool:
 
 
 def urgent_to_send(connection: Connection, network_key: int, now: datetime) -> list[Item]:
-    """Approved urgent items that are open and whose own edition was not begun, or not composed to its end."""
-    begun = EDITION.c.slot == literal(URGENT, String) + TABLE.c.public_id
-    done = exists().where(
-        EDITION.c.network_id == TABLE.c.network_id, begun, EDITION.c.state.in_(("released", "finished"))
-    )
-    query = _items(network_key).where(TABLE.c.urgent, TABLE.c.approved_at.is_not(None), *_open(now), ~done)
+    """Approved urgent items that are open and whose own edition was not begun, and those, open or not, whose edition was begun and
+    not composed to its end: what is not open any more is taken out of a mail when it is handed over."""
+    slot = literal(URGENT, String) + TABLE.c.public_id
+    begun = exists().where(EDITION.c.network_id == TABLE.c.network_id, EDITION.c.slot == slot)
+    unfinished = begun.where(EDITION.c.state.not_in(("released", "finished")))
+    to_begin = and_(*_open(now), ~begun)
+    query = _items(network_key).where(TABLE.c.urgent, TABLE.c.approved_at.is_not(None), or_(to_begin, unfinished))
     return _read(connection, query.order_by(TABLE.c.approved_at, TABLE.c.id))
 
 

@@ -3,11 +3,14 @@
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
+from typing import Any
 
 import pytest
 
+from jobs import edition as edition_job
+from jobs.services import open_services
 from profiles.member import Preferences, Profile
-from store import items
+from store import editions, items, networks
 from tests.jobs.installation import Installation, germane, printed
 
 STROKE = Profile(stated="early supported discharge after stroke, rehabilitation at home", languages=("en",))
@@ -154,7 +157,6 @@ def test_one_that_was_approved_before_a_crash_is_sent_by_the_next_run(network: I
 def test_the_schedule_composes_what_was_approved_and_left(network: Installation) -> None:
     from jobs.schedule import Ticker
     from jobs.send import send_due
-    from jobs.services import open_services
 
     item = post()
     with network.database.writing() as connection:
@@ -171,3 +173,73 @@ def test_without_a_poster_or_a_title_nothing_is_posted(network: Installation) ->
     for options in (("--title", "Help"), ("--by", "helen@example.org")):
         result = germane("items", "post", "--urgent", *options)
         assert (result.exit_code, "needs --title, and --by" in result.stderr) == (2, True)
+
+
+def test_one_whose_time_is_over_cannot_be_approved_any_more(network: Installation) -> None:
+    options = ("--kind", "request", "--title", "Discharge teams", "--deadline", "2026-11-20", *TEXT)
+    item = germane("items", "post", "--urgent", *options, "--by", "helen@example.org").stdout.strip()
+    network.now += timedelta(days=30)
+    late = germane("items", "approve", item, "--by", "rhodri@example.org")
+    assert (late.exit_code, "it is over; post it anew with a later deadline" in late.stderr) == (2, True)
+    assert printed("items", "show", item)["state"] == "held"
+
+
+def test_whoever_approves_is_told_that_the_mail_server_cannot_be_reached(network: Installation) -> None:
+    item = post()
+    network.set("SMTP__PORT", 1)
+    result = germane("items", "approve", item, "--by", "rhodri@example.org")
+    assert (result.exit_code, "cannot be reached" in result.stderr) == (6, True), result.output
+    assert "approved" in result.stdout
+
+
+def test_approving_what_another_process_composes_says_that_it_is_approved(
+    network: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = post()
+
+    def somebody_else(services: Any, of: Any, *_: Any, **__: Any) -> None:
+        with network.database.writing() as connection:
+            edition = editions.find(connection, network.network_key, f"urgent-{item}")
+            assert edition
+            assert editions.claim(connection, edition, "elsewhere:1", network.now, 120, dead=False)
+
+    opened = edition_job.open_edition
+    monkeypatch.setattr(
+        "jobs.edition.open_edition", lambda *given, **more: (opened(*given, **more), somebody_else(*given))
+    )
+    result = germane("items", "approve", item, "--by", "rhodri@example.org")
+    assert result.exit_code == 1, result.output
+    assert f"{item}: approved" in result.stdout
+    assert "is being composed by elsewhere:1" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--urgent", "--by", "helen@example.org", "--draft"), "an urgent item is held until it is approved"),
+        (("--by", "helen@example.org"), "--by is for --urgent; --poster names who posts it"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    network: Installation, options: tuple[str, ...], why: str
+) -> None:
+    result = germane("items", "post", "--title", "Help", *options)
+    assert (result.exit_code, why in result.stderr) == (2, True)
+    assert not [item for item in printed("items", "list") if item["title"] == "Help"]
+
+
+def test_one_that_is_withdrawn_after_a_crash_leaves_no_edition_open(network: Installation) -> None:
+    item = post()
+    with network.database.writing() as connection:
+        found = items.find(connection, network.network_key, item)
+        assert found
+        items.approve(connection, found.key, 1, network.now)
+    services = open_services()
+    with network.database.reading() as connection:
+        known = networks.by_key(connection, network.network_key)
+    edition_job.open_edition(services, known, f"urgent-{item}", network.now, found)
+    germane("items", "withdraw", item)
+    first, *_ = printed("run")
+    assert (first["slot"], first["state"], first["delivered"]) == (f"urgent-{item}", "finished", 0)
+    assert network.mailed and germane("status").exit_code == 0
+    assert "cancelled" in germane("explain", "una@example.org", "--edition", f"urgent-{item}").stdout
