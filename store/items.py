@@ -191,8 +191,8 @@ def approve(connection: Connection, key: int, by: int, now: datetime) -> bool:
 
 
 def urgent_to_send(connection: Connection, network_key: int, now: datetime) -> list[Item]:
-    """Approved urgent items that are open and whose own edition was not begun, and those, open or not, whose edition was begun and
-    not composed to its end: what is not open any more is taken out of a mail when it is handed over."""
+    """Approved urgent items that are open and whose own edition was not begun; and those, open or not, whose edition was begun
+    and not composed to its end, since what is over by then is taken out of a mail when it is handed over."""
     slot = literal(URGENT, String) + TABLE.c.public_id
     begun = exists().where(EDITION.c.network_id == TABLE.c.network_id, EDITION.c.slot == slot)
     unfinished = begun.where(EDITION.c.state.not_in(("released", "finished")))
