@@ -132,7 +132,8 @@ RELATED = SOURCES.index("related")
 def _sources(space: VectorSpace, origins: Origins | None, members: Ints, terms: Ints) -> npt.NDArray[np.int8]:
     """Numbers among SOURCES, of shape (len(members), len(terms)).
 
-    A topic that the member did not choose is only related to what they said, even where they wrote a synonym of it.
+    A topic that the member did not choose is what they said where they wrote its whole label; where they wrote a synonym or
+    a part of it, it is only related to that.
     """
     is_topic = terms >= space.first_topic
     if origins is None:
@@ -140,7 +141,11 @@ def _sources(space: VectorSpace, origins: Origins | None, members: Ints, terms: 
     source = np.zeros((len(members), len(terms)), dtype=np.int8)
     if origins.learned is not None:
         source[origins.learned[members][:, terms].toarray() > 0] = 1
-    source[(origins.stated[members][:, terms].toarray() > 0) & ~is_topic] = 2
+    stated = origins.stated[members]
+    source[(stated[:, terms].toarray() > 0) & ~is_topic] = 2
+    for place in np.flatnonzero(is_topic).tolist():
+        for label in space.topic_map.names[int(terms[place])]:
+            source[(stated[:, label].toarray() > 0).all(axis=1), place] = 2
     source[origins.chosen[members][:, terms].toarray() > 0] = 3
     return source
 

@@ -288,6 +288,8 @@ class TopicMap:
         self.column = {topic.key: space.first_topic + number for number, topic in enumerate(space.topics)}
         parents = {topic.key: topic.parent for topic in space.topics}
         self.weights = {key: self._with_ancestors(key, parents) for key in self.column}
+        self.names = {self.column[topic.key]: sorted(_phrase_columns(space, topic.label)) for topic in space.topics}
+        """Of a topic's column, for each reading of its label, the columns that all occur where the whole label does."""
         self.phrases = [
             (columns, topic.key)
             for topic in space.topics

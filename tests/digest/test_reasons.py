@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from digest.fitting import fit
-from digest.items import Item
+from digest.items import Item, Topic
 from digest.learning import Feedback, effective_profiles, learned_rows
 from digest.matching import Rows, TfidfMatcher
 from digest.reasons import Origins, explain, explain_with_sources, reasons_for
@@ -118,3 +118,27 @@ def test_a_topic_that_was_only_written_about_is_not_called_followed() -> None:
         assert {reason.source for reason in told if reason.label in first_topic and reason.weight > 0} & {
             "topic"
         } == set(followed)
+
+
+@pytest.mark.parametrize(
+    ("stated", "source"),
+    [("Stroke", "stated"), ("strokes and falls", "stated"), ("brain attack", "related"), ("heart failure", "related")],
+)
+def test_a_topic_whose_name_the_member_wrote_is_what_they_said(stated: str, source: str) -> None:
+    space = fit(ITEMS, TOPICS)
+    item = space.item_vectors([Item("Stroke and heart failure", topics=("stroke",))])
+    profile = [Profile(stated=stated)]
+    rows = effective_profiles(space, space.interests(profile), space.item_vectors(ITEMS))
+    told = explain_with_sources(space, rows, item, origins(space, profile))
+    assert {reason.source for reason in told if reason.label == "Stroke"} == {source}
+
+
+@pytest.mark.parametrize(("stated", "source"), [("home oxygen", "related"), ("home oxygen and ventilation", "stated")])
+def test_a_topic_is_only_called_said_where_its_whole_name_was_written(stated: str, source: str) -> None:
+    topics = [Topic("oxygen", "Home oxygen and ventilation")]
+    item = Item("Guideline for home oxygen", topics=("oxygen",))
+    space = fit([item], topics)
+    profile = [Profile(stated=stated)]
+    rows = effective_profiles(space, space.interests(profile), space.item_vectors([item]))
+    told = explain_with_sources(space, rows, space.item_vectors([item]), origins(space, profile))
+    assert {reason.source for reason in told if reason.label == topics[0].label} == {source}
