@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digest.items import Item, Topic
-from digest.text import CODE, is_term, joined
+from digest.text import CODE, DECIMAL, is_mark, is_term, joined
 from digest.tokens import FUNCTION_WORD, PAIR, Reader, Tokens, read_items
 from digest.vectors import Floats, Ints, Rows, Settings, VectorSpace, analyser_of, phrases_of, unit_length, unit_rows
 
@@ -122,21 +122,28 @@ def _idf(counts: Rows) -> Floats:
 
 def _labels(space: VectorSpace, items: Sequence[Item], tokens: Tokens, reader: Reader) -> list[str]:
     words = _written_words(space, reader.written())
-    codes = Counter(
-        code.casefold() for item in items for code in CODE.findall(f"{item.title} {item.body[:CODE_CHARS]}")
-    )
+    codes, halves = _codes(items)
     between = _between(space, reader)
     pairs = []
     for code, adjoins in zip(space.pair_codes.tolist(), _adjoining_pairs(space, tokens), strict=True):
         first, second = words[code // PAIR], words[code % PAIR]
         if whole := joined(first, second):
             pairs.append(whole)
-        elif adjoins:
-            pairs.append(f"{first}-{second}" if f"{first}-{second}".casefold() in codes else f"{first} {second}")
+        elif code_of := next((c for c in (f"{first}-{second}", f"{first}.{second}") if c.casefold() in codes), ""):
+            pairs.append(code_of)
+        elif adjoins and f"{first} {second}".casefold() not in halves:
+            pairs.append(f"{first} {second}")
         else:
             middle = between.get(code)
             pairs.append(f"{first} {middle} {second}" if middle else f"{first} {GAP} {second}")
     return [*words[: space.n_words], *pairs, *(topic.label for topic in space.topics)]
+
+
+def _codes(items: Sequence[Item]) -> tuple[set[str], set[str]]:
+    """Codes as they are written, and what is only the end of a number with the word after it, in lower case."""
+    texts = [f"{item.title} {item.body[:CODE_CHARS]}" for item in items]
+    codes = {code.casefold() for text in texts for code in CODE.findall(text)}
+    return codes, {f"{places} {word}".casefold() for text in texts for places, word in DECIMAL.findall(text)}
 
 
 def _adjoining_pairs(space: VectorSpace, tokens: Tokens) -> npt.NDArray[np.bool_]:
@@ -156,12 +163,13 @@ def _between(space: VectorSpace, reader: Reader) -> dict[int, str]:
     if len(raw) < 3:
         return {}
     word = np.array(reader.numbers, dtype=np.int64)[raw]
+    marks = np.array([is_mark(word) for word in reader.words])
     first, middle, second = word[:-2], word[1:-1], word[2:]
     at = np.flatnonzero(
         (middle == FUNCTION_WORD) & (first >= 0) & (second >= 0) & (part[:-2] == part[2:]) & (part[:-2] % 2 == 0)
     )
     codes = first[at] * PAIR + second[at]
-    known = np.isin(codes, space.pair_codes)
+    known = np.isin(codes, space.pair_codes) & ~marks[raw[at + 1]]
     seen: dict[int, Counter[str]] = {}
     for code, place in zip(codes[known].tolist(), raw[at[known] + 1].tolist(), strict=True):
         seen.setdefault(code, Counter())[reader.words[place].casefold()] += 1

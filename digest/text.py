@@ -80,8 +80,13 @@ _MARKS = (
     "\u0e31-\u0e4e\u0eb1-\u0ece\u102b-\u103e\u17b4-\u17d3"
 )
 WORD = re.compile(rf"(?<!\w)[^\W\d_](?:\+\+|#)(?!\w)|[^\W_]+(?:[{_MARKS}]+[^\W_]*)*")
-CODE = re.compile(r"[^\W\d_][^\W_]*-\d+(?![\w-])")
-"""A word and a number joined by a hyphen: COVID-19, ICD-10, SARS-CoV-2 (its last part)."""
+MARK = re.compile(r"[.,;:!?…()\[\]{}\"“”«»|/–—•·、。「」]+|\n\s*\n|\s[-*]+\s")
+"""What stands between two words that are no phrase."""
+_WORD_OR_MARK = re.compile(f"{WORD.pattern}|{MARK.pattern}")
+CODE = re.compile(r"(?<![^\W_])[^\W\d_](?:[^\W_]*-\d[^\W_]*|\d+\.\d+)(?![\w-])")
+"""A word and a number joined by a hyphen, or a letter's decimal number: COVID-19, EQ-5D, J44.9, SARS-CoV-2 (its last part)."""
+DECIMAL = re.compile(r"\d[.,](\d+)\s+([^\W\d_][^\W_]*)")
+"""The decimal places of a number and the word after them: of "7.3 kPa" what would be read as "3 kPa"."""
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
@@ -115,7 +120,19 @@ def plain_text(markdown: str) -> str:
 
 def words_of(plain: str) -> list[str]:
     """The words of a plain text as they are written; runs of a script without spaces as their character pairs."""
-    words = WORD.findall(plain)
+    return _parted(WORD.findall(plain), plain)
+
+
+def words_and_marks(plain: str) -> list[str]:
+    """The same with the marks between them."""
+    return _parted(_WORD_OR_MARK.findall(plain), plain)
+
+
+def is_mark(word: str) -> bool:
+    return MARK.match(word) is not None
+
+
+def _parted(words: list[str], plain: str) -> list[str]:
     if plain.isascii() or not _UNSPACED.search(plain):
         return words
     return [part for word in words for part in _unspaced_parts(word)]
@@ -198,7 +215,7 @@ class Analyser:
     def language_of(self, words: Iterable[str]) -> str:
         """The language whose function words are commonest among these words; the default one where none is common."""
         counts, seen = dict.fromkeys(STOP_WORDS, 0), 0
-        for word in islice(words, GUESS_WORDS):
+        for word in islice((word for word in words if not is_mark(word)), GUESS_WORDS):
             seen += 1
             for language in _LANGUAGES_OF.get(word if word.islower() else word.casefold(), ()):
                 counts[language] += 1

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digest.items import Item
-from digest.text import Analyser, plain_text, words_of
+from digest.text import Analyser, is_mark, plain_text, words_and_marks, words_of
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -24,7 +24,8 @@ PAIR = 1 << 32
 class Tokens:
     """The words of many texts in a row. `row`, `part` and `weight` say whose, in which field, and how much a word counts.
 
-    `place` counts function words too, which are left out otherwise, so that "quality of life" has the pair "quality life".
+    `place` counts function words and marks too, which are left out otherwise, so that "quality of life" has the pair "quality
+    life".
     """
 
     word: Ints
@@ -73,7 +74,7 @@ class Reader:
         self._size.append(len(words))
 
     def tokens(self, n_rows: int) -> Tokens:
-        """What was read, without function words."""
+        """What was read, without function words and marks."""
         word = np.array(self.numbers, dtype=np.int64)[self.raw]
         size, place = np.array(self._size, dtype=np.int64), np.flatnonzero(word != FUNCTION_WORD)
         return Tokens(
@@ -84,7 +85,7 @@ class Reader:
 
     @property
     def raw(self) -> Ints:
-        """For each word that was read, function words included, its place in `words`."""
+        """For each word that was read, function words and marks included, its place in `words`."""
         return np.array(self._raw, dtype=np.int64, copy=True)
 
     @property
@@ -98,7 +99,7 @@ class Reader:
         self.numbers = np.where(old >= 0, new_number[np.maximum(old, 0)], old).tolist()
 
     def written(self) -> Counter[str]:
-        """How often each word was written that way, function words left out."""
+        """How often each word was written that way, function words and marks left out."""
         times = np.bincount(self.raw, minlength=len(self.words)).tolist()
         found = Counter[str]()
         for word, number, count in zip(self.words, self.numbers, times, strict=True):
@@ -115,7 +116,7 @@ class _Spellings(dict[str, int]):
         self.reader, self.stems = reader, reader.analyser.stems(language)
 
     def __missing__(self, word: str) -> int:
-        stem = self.stems[word]
+        stem = "" if is_mark(word) else self.stems[word]
         self[word] = len(self.reader.words)
         self.reader.words.append(word)
         self.reader.numbers.append(self.reader.number(stem) if stem else FUNCTION_WORD)
@@ -126,7 +127,7 @@ def read_items(items: Sequence[Item], analyser: Analyser, title_weight: float, n
     """Of each item the title, then the body: fields of even and odd number."""
     reader = Reader(analyser, number)
     for row, item in enumerate(items):
-        title, body = words_of(plain_text(item.title)), words_of(plain_text(item.body))
+        title, body = words_and_marks(plain_text(item.title)), words_and_marks(plain_text(item.body))
         language = item.language or analyser.language_of(chain(title, body))
         reader.read(row, title_weight, title, language)
         reader.read(row, 1.0, body, language)

@@ -121,6 +121,28 @@ def test_a_pair_is_labelled_with_the_function_word_between() -> None:
     assert "list … nurses" in space.labels
 
 
+@pytest.mark.parametrize(
+    ("title", "broken"),
+    [
+        ("Home oxygen in COPD: new guideline", "COPD new"),
+        ("Asthma, COPD and sleep", "Asthma COPD"),
+        ("Long-term oxygen therapy (LTOT)", "therapy LTOT"),
+        ("Research training. Apply now", "training Apply"),
+        ("PaO2 of 7.3 kPa", "3 kPa"),
+        ("肺康复。家庭氧疗", "康复 家庭"),
+        ("Sleep - apnoea", "Sleep apnoea"),
+    ],
+)
+def test_words_with_a_mark_between_are_no_phrase(title: str, broken: str) -> None:
+    labels = [label.casefold() for label in fit([Item(title), Item("Beekeeping")], []).labels]
+    assert broken.casefold() not in labels
+
+
+@pytest.mark.parametrize("code", ["ICD-10", "J44.9", "EQ-5D", "COVID-19"])
+def test_a_code_is_labelled_as_it_is_written(code: str) -> None:
+    assert code in fit([Item(f"Coding {code}", body=f"What {code} is."), Item("Beekeeping")], []).labels
+
+
 def test_bytes_restore_the_same_rows_and_are_the_same_bytes() -> None:
     space = fit([*words(320), *ITEMS], TOPICS, Settings(latent=16))
     restored = VectorSpace.from_bytes(space.to_bytes())
