@@ -171,6 +171,10 @@ class Edition:
         """Floor and ceiling of a member's own threshold."""
         return self.rule.threshold_floor, self.rule.threshold_ceiling
 
+    def reasons(self, wants: Wants, rows: Sequence[int] | Ints, columns: Sequence[int] | Ints) -> list[list[Reason]]:
+        """Why the items of these columns fit the members of these rows, pair by pair."""
+        return reasons_for(self.space, wants.rows, self.items, self.rows, rows, columns, wants.origins)
+
     def learned_terms(self, wants: Wants) -> list[Learned]:
         """What was learned about each member, in words; see there."""
         if wants.origins.learned is None or wants.feedback is None:
@@ -334,7 +338,7 @@ def explained(edition: Edition, batch: Batch, wants: Wants, decision: Decision) 
     """A batch's part of the decision, with reasons. Where two matchers are compared they pick some digests in turn."""
     decision, team = _compared(edition, batch, wants, decision)
     member, item = decision.member.astype(np.int64), decision.item.astype(np.int64)
-    reasons = reasons_for(edition.space, wants.rows, edition.rows, member, item, wants.origins)
+    reasons = edition.reasons(wants, member, item)
     return Composition(decision, reasons, edition.learned_terms(wants), team)
 
 

@@ -1,6 +1,5 @@
 """Why an item is in a digest: the terms that made its score, in words that people use."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from digest.fitting import GAP
-from digest.text import is_unspaced, joined
+from digest.items import Item
+from digest.text import is_unspaced, pieces_of, plain_text, whole_syllables
 from digest.tokens import PAIR
 from digest.vectors import Rows, VectorSpace
 
@@ -88,7 +88,8 @@ def explain_with_sources(space: VectorSpace, profile: Rows, item: Rows, origins:
 def reasons_for(
     space: VectorSpace,
     profiles: Rows,
-    items: Rows,
+    items: Sequence[Item],
+    vectors: Rows,
     rows: Sequence[int] | Ints,
     columns: Sequence[int] | Ints,
     origins: Origins | None = None,
@@ -96,15 +97,16 @@ def reasons_for(
 ) -> list[list[Reason]]:
     """For each pair (profiles[rows[i]], items[columns[i]]) at most `most` terms, the strongest first.
 
-    `origins` are of the profiles' rows; without them every term counts as stated, or chosen where it is a topic.
+    `vectors` are the items' rows. `origins` are of the profiles' rows; without them every term counts as stated, or chosen
+    where it is a topic.
     """
     row, column = np.asarray(rows, dtype=np.int64), np.asarray(columns, dtype=np.int64)
     words = _Words(space)
     found: list[list[Reason]] = [[] for _ in row]
-    for item in np.unique(column):
+    for item in np.unique(column).tolist():
         pairs = np.flatnonzero(column == item)
-        terms, given = contributions(space, profiles[row[pairs]], items[[item]])
-        card = _Card(words, terms.tolist())
+        terms, given = contributions(space, profiles[row[pairs]], vectors[[item]])
+        card = _Card(words, items[item], terms.tolist())
         best = _strongest(given, card.candidates)
         weights = np.take_along_axis(given, best, axis=1).tolist()
         sources = np.take_along_axis(_sources(space, origins, row[pairs], terms), best, axis=1).tolist()
@@ -176,8 +178,8 @@ class _Words(dict[int, frozenset[str]]):
 class _Card:
     """One item's terms, by their places; which of them share a word is worked out once, as bits."""
 
-    def __init__(self, words: _Words, terms: list[int]) -> None:
-        self.words, self.terms = words, terms
+    def __init__(self, words: _Words, item: Item, terms: list[int]) -> None:
+        self.words, self.item, self.terms = words, item, terms
         places_of: dict[str, int] = {}
         for place, term in enumerate(terms):
             for word in words[term]:
@@ -193,11 +195,12 @@ class _Card:
     def reasons(self, places: list[int], weights: list[float], sources: list[int], most: int) -> list[Reason]:
         """Of candidates, the strongest first, those that share no word: a phrase takes its word's place and weight.
 
-        In a script without spaces, whose words are known in parts only, the parts are put together again.
+        In a script without spaces, whose words are known in parts only, they are the item's words again.
         """
         if not self.in_parts:
             return self._chosen(places, weights, sources, most)
-        return _put_together(self._chosen(places, weights, sources, PARTS))[:most]
+        text = plain_text(f"{self.item.title}\n{self.item.body}")
+        return _whole_words(self._chosen(places, weights, sources, PARTS), text)[:most]
 
     def _chosen(self, places: list[int], weights: list[float], sources: list[int], most: int) -> list[Reason]:
         chosen: dict[int, tuple[float, int]] = {}
@@ -233,28 +236,19 @@ class _Card:
         )
 
 
-def _put_together(reasons: list[Reason]) -> list[Reason]:
-    """Parts of one text that overlap, and have the same source, as one reason with the sum of their weights; only where it is
-    plain which follows which, so that no word comes about that nobody wrote."""
-    after = [
-        [
-            n
-            for n, other in enumerate(reasons)
-            if other is not one and other.source == one.source and joined(one.label, other.label)
-        ]
-        for one in reasons
-    ]
-    leaders = Counter(n for following in after for n in following)
-    following = {n: after[n][0] for n in range(len(reasons)) if len(after[n]) == 1 and leaders[after[n][0]] == 1}
-    first = [n for n in range(len(reasons)) if n not in following.values()]
-    whole, taken = [], set[int]()
-    for start in (*first, *range(len(reasons))):  # what is left of the latter goes round in a circle
-        label, weight, at = "", 0.0, start
-        while at not in taken:
-            taken.add(at)
-            label = joined(label, reasons[at].label) or reasons[at].label
-            weight += reasons[at].weight
-            at = following.get(at, start)
-        if label:
-            whole.append(Reason(label, weight, reasons[start].source))
-    return sorted(whole, key=lambda reason: -reason.weight)
+def _whole_words(reasons: list[Reason], text: str) -> list[Reason]:
+    """Parts of words in a script without spaces as the longest pieces of the item's text in which every part is one of them,
+    each part counted once; all of one source. So no word comes about that nobody wrote."""
+    loose = [reason for reason in reasons if not is_unspaced(reason.label)]
+    for source in dict.fromkeys(reason.source for reason in reasons):
+        weights = {r.label: r.weight for r in reasons if r.source == source and is_unspaced(r.label)}
+        parts = {label[n : n + 2] for label in weights for n in range(max(1, len(label) - 1))}
+        pieces = dict.fromkeys(pieces_of(text, parts))
+        while weights and pieces:
+            held = {piece: [label for label in weights if label in piece] for piece in pieces}
+            best = max(pieces, key=lambda piece: sum(weights[label] for label in held[piece]))
+            weight = sum(weights.pop(label) for label in held[best])
+            del pieces[best]
+            if weight and (label := whole_syllables(best)):
+                loose.append(Reason(label, weight, source))
+    return sorted(loose, key=lambda reason: -reason.weight)

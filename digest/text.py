@@ -3,7 +3,7 @@
 import html
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import islice
 
 MAX_CHARS = 20_000
@@ -83,13 +83,15 @@ WORD = re.compile(rf"(?<!\w)[^\W\d_](?:\+\+|#)(?!\w)|[^\W_]+(?:[{_MARKS}]+[^\W_]
 MARK = re.compile(r"[.,;:!?…()\[\]{}\"“”«»|/–—•·、。「」]+|\n\s*\n|\s[-*]+\s")
 """What stands between two words that are no phrase."""
 _WORD_OR_MARK = re.compile(f"{WORD.pattern}|{MARK.pattern}")
-CODE = re.compile(r"(?<![^\W_])[^\W\d_](?:[^\W_]*-\d[^\W_]*|\d+\.\d+)(?![\w-])")
+CODE = re.compile(r"(?<![A-Za-z0-9])[A-Za-z](?:[A-Za-z0-9]*-\d[A-Za-z0-9]*|\d+\.\d+)(?![A-Za-z0-9_-])")
 """A word and a number joined by a hyphen, or a letter's decimal number: COVID-19, EQ-5D, J44.9, SARS-CoV-2 (its last part)."""
 DECIMAL = re.compile(r"\d[.,](\d+)\s+([^\W\d_][^\W_]*)")
 """The decimal places of a number and the word after them: of "7.3 kPa" what would be read as "3 kPa"."""
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
+_AFTER = "\u0e30\u0e32\u0e33\u0e45\u0eb0\u0eb2\u0eb3"
+_BEFORE = "\u0e40\u0e41\u0e42\u0e43\u0e44\u0ec0\u0ec1\u0ec2\u0ec3\u0ec4"
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]]{0,500})\]\([^()\s]{0,2000}(?:\s\"[^\"]{0,200}\")?\)")
 _URL = re.compile(r"(?:https?://|ftp://|mailto:|www\.)[^\s<>)\]\"]+", re.IGNORECASE)
 _ADDRESS = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}")
@@ -235,6 +237,26 @@ def is_term(stem: str) -> bool:
 def is_unspaced(text: str) -> bool:
     """True for a text all in scripts without spaces between words."""
     return _UNSPACED.fullmatch(text) is not None
+
+
+def pieces_of(plain: str, parts: Container[str]) -> Iterator[str]:
+    """The longest pieces of a plain text in scripts without spaces whose character pairs are all among `parts`."""
+    for word in WORD.findall(plain):
+        for run in _UNSPACED.finditer(word):
+            chars, start = run.group(), 0
+            for end in range(1, len(chars) + 1):
+                if end < len(chars) and chars[end - 1 : end + 1] in parts:
+                    continue
+                if end - start > 1 or (len(chars) == 1 and chars in parts):
+                    yield chars[start:end]
+                start = end
+
+
+def whole_syllables(text: str) -> str:
+    """A piece of a text in a script without spaces, without what at its ends belongs to a syllable that was cut off: signs and
+    vowels that follow a consonant, and Thai and Lao vowels that are written before one."""
+    start = next((n for n, c in enumerate(text) if c not in _AFTER and unicodedata.category(c)[0] != "M"), len(text))
+    return text[start:].rstrip(_BEFORE)
 
 
 def joined(first: str, second: str) -> str:

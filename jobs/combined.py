@@ -19,7 +19,7 @@ from digest.duplicates import Duplicates, normalised_link
 from digest.eligibility import Block
 from digest.items import Item
 from digest.pool import Pool
-from digest.reasons import Reason, reasons_for
+from digest.reasons import Reason
 from jobs.considering import batch_of, heard_of, listen, preferences_of, profile_of
 from jobs.deciding import reach_of
 from jobs.fitting import edition_settings, fit_edition
@@ -228,7 +228,7 @@ def explain_guests(
         at = [n for n, column in enumerate(decision.item.tolist()) if column in columns and home[n] in one.members]
         rows = np.array([one.row[home[n]] for n in at], dtype=np.int64)
         places = decision.item[at].astype(np.int64) - one.guest.first
-        reasons = reasons_for(fitted.space, one.wants.rows, fitted.rows, rows, places, one.wants.origins)
+        reasons = fitted.reasons(one.wants, rows, places)
         for n, why in zip(at, reasons, strict=True):
             found[n] = (one.members[home[n]].member_key, one.guest.network.name, why)
     return found

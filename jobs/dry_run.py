@@ -4,7 +4,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from digest.overview import WIDTH, overview
-from digest.reasons import reasons_for
 from jobs.previewing import FACETS, PUSHED_OUT, person
 from jobs.terminal import print_bars, print_table
 
@@ -56,8 +55,7 @@ def _reason(found: "Rehearsal", row: int, column: int) -> tuple[str, ...]:
     """Of a small audience, whose wants were kept."""
     for wants in found.gathered.wants.values():
         if row < wants.rows.shape[0]:
-            fitted = found.fitted
-            (why,) = reasons_for(fitted.space, wants.rows, fitted.rows, [row], [column], wants.origins)
+            (why,) = found.fitted.reasons(wants, [row], [column])
             return tuple(reason.label for reason in why)
         row -= wants.rows.shape[0]
     return ()

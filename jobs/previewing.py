@@ -16,7 +16,6 @@ from digest.items import Item
 from digest.limits import NO_LIMIT
 from digest.pool import Pool
 from digest.preview import NOTHING, Bars, Preview, Readers, Standing, Wish, preview
-from digest.reasons import reasons_for
 from jobs.considering import batch_of, due_members, is_combined
 from jobs.deciding import KEPT_WANTS, reach_of
 from jobs.fitting import edition_settings, fit_edition
@@ -311,7 +310,7 @@ def _border(loaded: Loaded, found: Preview, column: int, *, names: bool) -> list
 def _reason(loaded: Loaded, row: int, column: int) -> tuple[str, ...]:
     for wants in loaded.wants:
         if row < wants.rows.shape[0]:
-            (found,) = reasons_for(loaded.fitted.space, wants.rows, loaded.fitted.rows, [row], [column], wants.origins)
+            (found,) = loaded.fitted.reasons(wants, [row], [column])
             return tuple(reason.label for reason in found)
         row -= wants.rows.shape[0]
     return ()

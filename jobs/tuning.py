@@ -11,7 +11,6 @@ import numpy.typing as npt
 from digest.composition import Edition as Fitted
 from digest.composition import match_members
 from digest.items import KINDS, Item
-from digest.reasons import reasons_for
 from digest.tuning import Allowed, Labels, Point, border, curve, proposed
 from jobs.considering import already_sent, due_members, heard_of, listen, preferences_of, profile_of, sent_places
 from jobs.fitting import edition_settings, fit_edition
@@ -314,5 +313,5 @@ def _reason(
         voices = listen(connection, member.member_key, member.member_key, moment)
     wants = fitted.wants([profile_of(member)], [preferences_of(member)], heard_of([member], fitted, voices))
     column = [one.key for one in fitted.items].index(item.key)
-    (reasons,) = reasons_for(fitted.space, wants.rows, fitted.rows, [0], [column], wants.origins)
+    (reasons,) = fitted.reasons(wants, [0], [column])
     return tuple(reason.label for reason in reasons)

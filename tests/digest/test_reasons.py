@@ -1,3 +1,5 @@
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -60,7 +62,7 @@ def test_reasons_are_phrases_and_topics_in_words_that_share_none() -> None:
     profiles = [Profile(stated="pulmonary rehabilitation"), Profile(chosen=("stroke",))]
     items = space.item_vectors(ITEMS)
     rows = effective_profiles(space, space.interests(profiles), items)
-    first, second = reasons_for(space, rows, items, [0, 1], [0, 2], origins(space, profiles))
+    first, second = reasons_for(space, rows, ITEMS, items, [0, 1], [0, 2], origins(space, profiles))
     assert [reason.label.casefold() for reason in first] == ["pulmonary rehabilitation"]
     assert first[0].source == "stated"
     assert (second[0].label, second[0].source) == ("Stroke", "topic")
@@ -73,7 +75,7 @@ def test_what_was_learned_is_called_learned() -> None:
     feedback = Feedback(Rows(np.array([[0, 0, 0, 1.0]], np.float32)), Rows(np.zeros((1, 4), np.float32)))
     rows = effective_profiles(space, space.interests(profile), past, feedback)
     learned = learned_rows(space, past, feedback)
-    (reasons,) = reasons_for(space, rows, past, [0], [3], origins(space, profile, learned))
+    (reasons,) = reasons_for(space, rows, ITEMS, past, [0], [3], origins(space, profile, learned))
     assert reasons
     assert {reason.source for reason in reasons} == {"learned"}
 
@@ -85,26 +87,44 @@ def test_a_script_without_spaces_is_told_in_words_and_not_in_their_parts(likes_i
     profile, rows = [Profile(stated="中风康复和早期出院支持")], space.item_vectors(texts)
     feedback = Feedback(Rows(np.array([[0, 0, float(likes_it)]], np.float32)), Rows(np.zeros((1, 3), np.float32)))
     profiles = effective_profiles(space, space.interests(profile), rows, feedback)
-    (reasons,) = reasons_for(space, profiles, rows, [0], [0], origins(space, profile))
+    (reasons,) = reasons_for(space, profiles, texts, rows, [0], [0], origins(space, profile))
     assert {"早期出院支持", "中风康复"} <= {reason.label for reason in reasons if reason.source == "stated"}
 
 
-def test_parts_are_put_together_only_where_it_is_plain_which_follows_which() -> None:
-    text = "โรคหลอดเลือดสมองที่บ้าน"
-    space = fit([Item(text), Item("养蜂入门")], [])
-    rows = space.item_vectors([Item(text)])
-    profile = [Profile(stated=text)]
+THAI = [
+    ("การฟื้นฟูสมรรถภาพปอดที่บ้าน", "ฉันสนใจการฟื้นฟูสมรรถภาพปอดและออกซิเจนที่บ้าน", "การฟื้นฟูสมรรถภาพปอด"),
+    ("คู่มือผู้ป่วยโรคหลอดเลือดสมอง", "ผู้ป่วยเบาหวาน โรคหลอดเลือดสมอง", "โรคหลอดเลือดสมอง"),
+    ("นักกายภาพบำบัด", "กายภาพ บำบัด นัก", "กายภาพ"),
+]
+
+
+@pytest.mark.parametrize(("title", "stated", "said"), THAI)
+def test_words_of_a_script_without_spaces_are_those_of_the_item(title: str, stated: str, said: str) -> None:
+    space = fit([Item(title), Item("养蜂入门")], [])
+    rows, profile = space.item_vectors([Item(title)]), [Profile(stated=stated)]
     profiles = effective_profiles(space, space.interests(profile), rows)
-    (reasons,) = reasons_for(space, profiles, rows, [0], [0], origins(space, profile), most=20)
-    assert all(reason.label in text for reason in reasons)
-    assert max(len(reason.label) for reason in reasons) > 5
+    (reasons,) = reasons_for(space, profiles, [Item(title)], rows, [0], [0], origins(space, profile), most=50)
+    assert said in {reason.label for reason in reasons}
+    assert all(reason.label in unicodedata.normalize("NFKC", title) for reason in reasons)
+
+
+def test_a_reason_begins_and_ends_with_a_whole_syllable() -> None:
+    for title, stated in [(title, stated) for title, stated, _ in THAI] + [("ภาวะหัวใจล้มเหลว", "หัวใจวาย และ ล้มเหลว")]:
+        space = fit([Item(title), Item("养蜂入门")], [])
+        rows, profile = space.item_vectors([Item(title)]), [Profile(stated=stated)]
+        profiles = effective_profiles(space, space.interests(profile), rows)
+        (reasons,) = reasons_for(space, profiles, [Item(title)], rows, [0], [0], origins(space, profile), most=50)
+        for reason in reasons:
+            assert not unicodedata.category(reason.label[0]).startswith("M")
+            assert reason.label[0] not in "ะาำ"
+            assert reason.label[-1] not in "เแโใไ"
 
 
 def test_a_pair_with_nothing_in_common_has_no_reason() -> None:
     space = fit(ITEMS, TOPICS)
     items = space.item_vectors([*ITEMS, Item("")])
     rows = effective_profiles(space, space.interests([Profile(stated="audit")]), items)
-    assert reasons_for(space, rows, items, [0, 0], [3, 4]) == [[], []]
+    assert reasons_for(space, rows, [*ITEMS, Item("")], items, [0, 0], [3, 4]) == [[], []]
 
 
 def test_a_topic_that_was_only_written_about_is_not_called_followed() -> None:

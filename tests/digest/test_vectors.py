@@ -140,7 +140,8 @@ def test_words_with_a_mark_between_are_no_phrase(title: str, broken: str) -> Non
 
 @pytest.mark.parametrize("code", ["ICD-10", "J44.9", "EQ-5D", "COVID-19"])
 def test_a_code_is_labelled_as_it_is_written(code: str) -> None:
-    assert code in fit([Item(f"Coding {code}", body=f"What {code} is."), Item("Beekeeping")], []).labels
+    for title in (f"Coding {code}", f"新型{code}の患者"):
+        assert code in fit([Item(title, body=f"What {code} is."), Item("Beekeeping")], []).labels
 
 
 def test_bytes_restore_the_same_rows_and_are_the_same_bytes() -> None:
