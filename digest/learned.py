@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from digest.fitting import GAP
 from digest.learning import Feedback
-from digest.text import STOP_WORDS
+from digest.text import STOP_WORDS, is_unspaced, whole_syllables
 from digest.tokens import PAIR
 from digest.vectors import Rows, VectorSpace
 
@@ -84,17 +85,21 @@ def learned_terms(
 
 
 def _worth_showing(row: Sequence[int], labels: Sequence[str], most: int) -> list[int]:
-    """The places of each member's first `most` labels, without words of a phrase that is among them already."""
+    """The places of each member's first `most` labels that can be read, without words of a phrase that is among them already."""
     found: list[int] = []
     shown: list[set[str]] = []
     for n, label in enumerate(labels):
         if n == 0 or row[n] != row[n - 1]:
             shown = []
         words = set(label.casefold().split())
-        if len(shown) < most and not any(words <= other for other in shown):
+        if len(shown) < most and _is_readable(label) and not any(words <= other for other in shown):
             shown.append(words)
             found.append(n)
     return found
+
+
+def _is_readable(label: str) -> bool:
+    return GAP not in label and (not is_unspaced(label) or whole_syllables(label) == label)
 
 
 def _heaviest(rows: Rows, most: int) -> tuple[Ints, Ints, npt.NDArray[np.float32]]:

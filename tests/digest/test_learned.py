@@ -1,5 +1,6 @@
 """What was learned: shown as terms, taken back term by term, and never instead of what was stated."""
 
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,6 +101,21 @@ def test_words_of_a_phrase_that_is_told_are_not_told_again() -> None:
     for label in labels:
         heavier = labels[: labels.index(label)]
         assert not any(set(label.split()) <= set(other.split()) for other in heavier)
+
+
+@pytest.mark.parametrize("text", ["Sleep: apnoea", "การฟื้นฟูสมรรถภาพปอด"])
+def test_only_what_people_can_read_is_told(text: str) -> None:
+    items = [Item(text), Item("Beekeeping")]
+    space = fit(items, [])
+    past, said = space.item_vectors(items), Feedback(_of(2, 0), _of(2))
+    labels = [one.label for one in learned_terms(space, learned_rows(space, past, said), past, said, most=99)]
+    assert labels
+    assert not any("…" in label or unicodedata.category(label[0]).startswith("M") for label in labels)
+
+
+def _of(n_items: int, *items: int) -> Rows:
+    """What one member said of so many items."""
+    return Rows(([1.0] * len(items), ([0] * len(items), list(items))), shape=(1, n_items), dtype=np.float32)
 
 
 def test_no_more_terms_and_items_are_told_than_asked_for() -> None:
