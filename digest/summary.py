@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from digest.cleaning import one_line
 from digest.items import Item
 from digest.markdown import to_text
+from digest.text import is_inside_syllable, is_unspaced
 
 LONGEST = 280
 """Characters of a summary, its ellipsis included."""
@@ -15,7 +16,8 @@ ELLIPSIS = "…"
 
 _READ = 8_000
 """Characters of a body that are looked at."""
-_ADDRESS = re.compile(r"\(?\bhttps?://[^\s<>\"]+", re.IGNORECASE)
+_ADDRESS = re.compile(r"\(?\b(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
+_CLOSING = ")].,;:!?"
 _MAILBOX = re.compile(r"<?\b[^\s<>()@,;:]+@[^\s<>()@,;:]+\.[^\s<>()@,;:.]+>?")
 _HELLO = (
     r"(?:dear|hello|hi|hiya|hey|good (?:morning|afternoon|evening)|greetings|annwyl|helo|shwmae|s'?mae|bore da|prynhawn da"
@@ -23,7 +25,7 @@ _HELLO = (
     r"|buongiorno|salve|gentil[ei]|car[oiae])"
 )
 _GREETING = re.compile(
-    rf"{_HELLO}\b[^.!?,:\n]{{0,60}}[,.!:]?\s*(?:\n|$)|{_HELLO}(?: [\w'’]+){{0,3}}[,!:]\s+(?=\S)", re.IGNORECASE
+    rf"{_HELLO}\b[^.!?,:\n]{{0,60}}[,.!:]?\s*(?:\n|$)|{_HELLO}(?: [\w'’/&]+){{0,3}}[,!:]\s+(?=\S)", re.IGNORECASE
 )
 _PLEASANTRY = re.compile(
     r"^(?:i |we )?(?:hope|trust) (?:that )?(?:this|you|everyone|all)\b.{0,60}$|^(?:many )?thanks?\b.{0,40}$"
@@ -31,10 +33,16 @@ _PLEASANTRY = re.compile(
     re.IGNORECASE,
 )
 _MARKED = re.compile(r"^(?:[-*•] |\d+[.)] |> |    |-{3,})|\|")
-_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s+[\"'“‘«(\[¿¡]*[^\W_a-z])")
+_END = re.compile(
+    r"[.!?…।॥؟۔]+[\"'”’»)\]]*(?=\s+[\"'“‘«(\[¿¡]*[^\W_a-z])|[。！？｡]+(?![」』”’）)])"  # the latter need no space
+)
+_MARKS = "、，；：。！？」』）"
+_HIRAGANA = re.compile("[\u3041-\u309f]")
 _ABBREVIATION = re.compile(
-    r"(?:\b(?:dr|mr|mrs|ms|mx|prof|st|rev|sr|jr|no|nos|vol|pp?|fig|approx|dept|vs|cf|tel|ext|e\.g|i\.e|a\.m|p\.m|al|inc|ltd"
-    r"|mme|mlle|sra?|dra?|dott|sig|núm|pág|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)|\b[^\W\d_])\.$",
+    r"(?:\b(?:dr|mr|mrs|ms|mx|prof|st|rev|sr|jr|no|nos|vol|pp?|figs?|approx|dept|vs|cf|tel|ext|e\.g|i\.e|a\.m|p\.m|al|inc|ltd"
+    r"|mme|mlle|sra?|dra?|dott|sig|núm|pág|resp|med|hosp|univ|assoc|eds?|mon|tues?|wed|thu|thurs?|fri|sat|sun"
+    r"|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|janv|févr|avr|juil|déc|ene|abr|ago|dic|gen|mag|giu|lug|ott"
+    r"|ion|chwef?|maw|ebr|meh|gorff|hyd|tach|rhag)|\b[^\W\d_]|\b\d{1,2})\.$",
     re.IGNORECASE,
 )
 
@@ -50,23 +58,27 @@ def summary(item: Item) -> str:
 def first_sentences(text: str) -> str:
     """The first informative sentences; what was left out after them is marked with an ellipsis."""
     every = list(_sentences(text))
-    sentences = [s for s in every if not _PLEASANTRY.match(s) and not _MAILBOX.search(s)]
+    sentences = [n for n, s in enumerate(every) if not _PLEASANTRY.match(s) and not _MAILBOX.search(s)]
     if not sentences:
         return shortened(text, LONGEST)
-    taken = sentences[0]
-    for following in sentences[1:SENTENCES]:
-        if len(taken) + len(following) + 1 > LONGEST - 2:
+    last, taken = sentences[0], every[sentences[0]]
+    for n in sentences[1:SENTENCES]:
+        longer = f"{taken}{'' if taken[-1] in _MARKS else ' '}{every[n]}"
+        if len(longer) > LONGEST - 2:
             break
-        taken = f"{taken} {following}"
-    return shortened(taken, LONGEST, always=not taken.endswith(every[-1]))
+        last, taken = n, longer
+    return shortened(taken, LONGEST, always=last < len(every) - 1)
 
 
 def shortened(text: str, longest: int, *, always: bool = False) -> str:
     """`text`, or its beginning and an ellipsis in at most `longest` characters, cut between words and never inside a number
-    written with spaces. `always` marks a text that fits too. A single word that is too long is cut where it must be."""
+    written with spaces. `always` marks a text that fits too. A single word that is too long is cut where it must be; so is a
+    text in a script without spaces where nothing shows its words, but never inside a number or a syllable."""
     if len(text) + 2 * always <= longest:
         return f"{text} {ELLIPSIS}" if always else text
     cut = text.rfind(" ", 0, longest - 1)
+    if cut < longest // 2 and (place := _between_words(text, longest)):
+        return f"{text[:place]}{ELLIPSIS}"
     while cut > 0 and text[cut - 1].isdigit() and text[cut + 1].isdigit():
         cut = text.rfind(" ", 0, cut)
     if cut <= 0:
@@ -76,6 +88,21 @@ def shortened(text: str, longest: int, *, always: bool = False) -> str:
     if opened > max(head.rfind(")"), cut // 2):
         head = head[:opened]
     return f"{head.rstrip(' ,;:–—-(')} {ELLIPSIS}"
+
+
+def _between_words(text: str, longest: int) -> int:
+    """Where to cut a text in a script without spaces: after its last mark, else where Japanese goes on from hiragana to another
+    script, else between two characters, in the second half of what there is room for. 0 where there is no such place."""
+    places = [n for n in range(longest // 2, longest) if _may_part(text[n - 1], text[n])]
+    marks = [n for n in places if text[n - 1] in _MARKS]
+    words = [n for n in places if _HIRAGANA.match(text[n - 1]) and not _HIRAGANA.match(text[n])]
+    return max(marks or words or places, default=0)
+
+
+def _may_part(before: str, after: str) -> bool:
+    if after in _MARKS or not (is_unspaced(before) or is_unspaced(after) or before in _MARKS):
+        return False
+    return not is_inside_syllable(before, after)
 
 
 def without_mailboxes(text: str) -> str:
@@ -103,7 +130,7 @@ def _without_greeting(paragraph: str) -> str:
 
 
 def _is_sentence(text: str) -> bool:
-    return len(text.split()) > 6 or (len(text.split()) > 1 and text[-1] in ".!?…)")
+    return len(text.split()) > 6 or (len(text.split()) > 1 and text[-1] in ".!?…)") or text.endswith(tuple("。！？"))
 
 
 def _readable(text: str) -> str:
@@ -113,14 +140,13 @@ def _readable(text: str) -> str:
 
 def _site(found: re.Match[str]) -> str:
     address = found.group()
-    opened = address.startswith("(")
+    opening = "(" if address.startswith("(") else ""
+    page = address.removeprefix("(").rstrip(_CLOSING)
     try:
-        host = urlsplit(address.removeprefix("(")).hostname or ""
+        host = urlsplit(page if "://" in page else f"//{page}").hostname or ""
     except ValueError:
         host = ""
-    tail = re.search(r"[)\].,;:!?]*$", address)
-    closing = tail.group() if tail else ""
-    return f"{'(' if opened else ''}{host.removeprefix('www.')}{closing}"
+    return f"{opening}{host.removeprefix('www.')}{address[len(opening) + len(page) :]}"
 
 
 def _sentences(text: str) -> Iterator[str]:

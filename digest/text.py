@@ -252,10 +252,15 @@ def pieces_of(plain: str, parts: Container[str]) -> Iterator[str]:
                 start = end
 
 
+def is_inside_syllable(before: str, after: str) -> bool:
+    """Whether two characters in a row belong to one syllable for certain: a sign or vowel follows its consonant, or a Thai or Lao
+    vowel that is written before one."""
+    return before in _BEFORE or after in _AFTER or unicodedata.category(after)[0] == "M"
+
+
 def whole_syllables(text: str) -> str:
-    """A piece of a text in a script without spaces, without what at its ends belongs to a syllable that was cut off: signs and
-    vowels that follow a consonant, and Thai and Lao vowels that are written before one."""
-    start = next((n for n, c in enumerate(text) if c not in _AFTER and unicodedata.category(c)[0] != "M"), len(text))
+    """A piece of a text in a script without spaces, without what at its ends belongs to a syllable that was cut off."""
+    start = next((n for n, character in enumerate(text) if not is_inside_syllable("x", character)), len(text))
     return text[start:].rstrip(_BEFORE)
 
 
