@@ -281,7 +281,8 @@ def _reached(member: Ints, match: Floats, own: Floats, bars: Bars, standing: Sta
         more = more[np.lexsort((member[more], -gain[more], deeper[more]))]
         kept = np.r_[kept, more[: min(wish.need, wish.most) - len(kept)]]
     kept = kept[np.lexsort((member[kept], -match[kept]))]
-    full = int(passes.sum()) - len(enters)
+    for_its_need = int(passes[kept].sum()) - min(len(enters), wish.most)
+    full = int(passes.sum()) - len(enters) - for_its_need
     return _Reached(kept, ~passes[kept], what[kept], full, max(0, len(enters) - len(kept)))
 
 

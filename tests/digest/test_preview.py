@@ -124,6 +124,15 @@ def test_where_it_needs_more_it_takes_a_stronger_items_place_before_it_goes_deep
     assert (found.reached.tolist(), found.pushed_out.tolist(), found.deep.tolist()) == ([0], [4], [False])
 
 
+def test_who_gets_it_since_it_needs_readers_is_not_counted_as_full() -> None:
+    full = [(3, 80), (4, 60)]
+    found = of([40, 50, 30, 90], standing(full, full, [], []), Wish(need=3))
+    assert found.reached.tolist() == [3, 1, 0]
+    assert (found.fits, found.full, found.deep.sum()) == (3, 0, 0)
+    found = of([40, 50, 30, 90], standing(full, full, [], []), Wish(need=2))
+    assert (found.fits, found.full, found.reached.tolist()) == (3, 1, [3, 1])
+
+
 def test_a_need_of_more_than_it_may_reach_is_no_lack() -> None:
     assert of([40, 50], standing([], []), Wish(need=5, most=2)).lacking == 0
 
