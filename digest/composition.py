@@ -201,8 +201,8 @@ class Batch:
     """Some members as an edition sees them: all of length n_members.
 
     `sent` are pairs (row, column) that must not be sent again; `heard` is what these members said before. `room` (items) and
-    `asks` are what their budgets leave, None where nothing limits them, `burden` what asking them costs in points of match.
-    `carried` are pairs that the last edition carried over,
+    `asks` are what their budgets leave, None where nothing limits them, `burden` what asking them costs in points of match, and
+    `no_requests` says who allows none at all. `carried` are pairs that the last edition carried over,
     `spent` those that it gave up.
     """
 
@@ -216,6 +216,7 @@ class Batch:
     room: Ints | None = None
     asks: Ints | None = None
     burden: npt.NDArray[np.float64] | None = None
+    no_requests: npt.NDArray[np.bool_] | None = None
     carried: tuple[Ints, Ints] | None = None
     spent: tuple[Ints, Ints] | None = None
 
@@ -235,7 +236,11 @@ class Batch:
     def blocked(self, edition: Edition) -> Codes:
         """A Block for each member and item."""
         members = _columns(self.profiles, self.preferences, self.names)
-        return blocks(members, edition.items, edition.topics, edition.language, self.sent)
+        codes = blocks(members, edition.items, edition.topics, edition.language, self.sent)
+        if self.no_requests is not None and self.no_requests.any():
+            theirs = np.ix_(self.no_requests, edition.asks)
+            codes[theirs] = np.where(codes[theirs] == Block.NONE, Block.NO_REQUESTS, codes[theirs])
+        return codes
 
 
 @dataclass(frozen=True, slots=True)

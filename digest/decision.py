@@ -288,8 +288,8 @@ def _shortfalls(pool: Pool, found: Allocation, limits: Limits) -> list[Shortfall
 
 
 def _cause(seen: list[int], got: int, most: int) -> Cause:
-    """The one thing that stands in the way of most members; see SEEN."""
-    eligible, had_it, muted, over_budget, in_reach, _fitting = seen
+    """The one thing that stands in the way of most members; see SEEN. Whom it does not fit, that is said of, full or not."""
+    eligible, had_it, muted, _over_budget, in_reach, fitting = seen
     if most <= got:
         return "reach_limit"
     if not eligible:
@@ -297,8 +297,8 @@ def _cause(seen: list[int], got: int, most: int) -> Cause:
     stops: dict[Cause, int] = {
         "all_had_it": had_it,
         "all_muted": muted,
-        "all_over_budget": over_budget,
-        "below_floor": eligible - had_it - muted - over_budget - in_reach,
+        "all_over_budget": fitting - in_reach,
+        "below_floor": eligible - had_it - muted - fitting,
     }
     if in_reach > got:
         return "all_over_budget"  # they fit it, and their digests or requests of this edition are full

@@ -44,6 +44,8 @@ class Block(IntEnum):
     """Allowed, but nothing was free for it; it is considered once more in the next edition."""
     NOT_PICKED = 16
     """Allowed, but left out by a policy that looks at the best matches only."""
+    NO_REQUESTS = 17
+    """A request, and the member allows none in a month."""
 
     @property
     def word(self) -> str:

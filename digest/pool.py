@@ -20,9 +20,9 @@ Bools = npt.NDArray[np.bool_]
 
 SEEN = ("eligible", "had_it", "muted", "over_budget", "in_reach", "fitting")
 """What is counted of the members considered for an item that has a reach to get: who may receive it at all; of these who had it
-before, who muted it, and of the others whose budget is used up, who fits it at or above the floor and has room, and who fits it
-with or without room."""
-_MUTED = (Block.MUTED_KIND, Block.MUTED_TOPIC, Block.MUTED_POSTER)
+before, who muted it or takes no requests, and of the others whose budget is used up, who fits it at or above the floor and has
+room, and who fits it with or without room."""
+_MUTED = (Block.MUTED_KIND, Block.MUTED_TOPIC, Block.MUTED_POSTER, Block.NO_REQUESTS)
 _NEVER = (Block.NOT_ELIGIBLE, Block.LANGUAGE, Block.OWN)
 
 
@@ -166,7 +166,7 @@ def pooled(
         shift=bar.shifts,
         seen=np.zeros((n_items, len(SEEN)), np.int64),
     )
-    return replace(pool, seen=_seen(pool, blocked, bar.needed))
+    return replace(pool, seen=_seen(pool, blocked, bar))
 
 
 def raised(pool: Pool, bar: Bar, threshold: npt.NDArray[np.float64]) -> Pool:
@@ -213,17 +213,17 @@ def _strange(
     return found
 
 
-def _seen(pool: Pool, blocked: Codes, needed: Bools) -> npt.NDArray[np.int64]:
+def _seen(pool: Pool, blocked: Codes, bar: Bar) -> npt.NDArray[np.int64]:
     seen = np.zeros((blocked.shape[1], len(SEEN)), np.int64)
-    columns = np.flatnonzero(needed)
+    columns = np.flatnonzero(bar.needed)
     codes = blocked[:, columns]
-    free = codes == Block.NONE
-    room = (pool.caps > 0) & (pool.asks > 0)
-    reached = (pool.code == Block.NONE) & room[pool.member]
+    room = (pool.caps > 0)[:, None] & ((pool.asks > 0)[:, None] | ~bar.is_ask[columns])
+    fits = pool.code == Block.NONE
+    reached = fits & (pool.caps > 0)[pool.member] & ((pool.asks > 0)[pool.member] | ~bar.is_ask[pool.item])
     seen[columns, 0] = (~np.isin(codes, _NEVER)).sum(axis=0)
     seen[columns, 1] = (codes == Block.ALREADY_SENT).sum(axis=0)
     seen[columns, 2] = np.isin(codes, _MUTED).sum(axis=0)
-    seen[columns, 3] = (free & ~room[:, None]).sum(axis=0)
-    seen[:, 4] = np.bincount(pool.item[reached], minlength=len(seen)) * needed
-    seen[:, 5] = np.bincount(pool.item[pool.code == Block.NONE], minlength=len(seen)) * needed
+    seen[columns, 3] = ((codes == Block.NONE) & ~room).sum(axis=0)
+    seen[:, 4] = np.bincount(pool.item[reached], minlength=len(seen)) * bar.needed
+    seen[:, 5] = np.bincount(pool.item[fits], minlength=len(seen)) * bar.needed
     return seen

@@ -1,13 +1,14 @@
 """What budgets leave to the mails of an edition, and what these draw from them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 
 from digest.budgets import Allowance, Asked, Bounds, Room, Wished, room
 from digest.composition import Edition as Fitted
@@ -21,6 +22,8 @@ from store.networks import Network
 
 if TYPE_CHECKING:
     from jobs.combined import Present
+
+Bools = npt.NDArray[np.bool_]
 
 ALL = 0
 """In place of a network's key: all of them together."""
@@ -46,20 +49,41 @@ def rooms_of(
     limits = edition.settings.get("budget")
     if limits is None:  # an edition of before there were budgets
         return [Room(1, NO_LIMIT, edition.as_of)] * len(members)
-    bounds, overall = bounds_of(limits)
-    zone, of_network = ZoneInfo(network.time_zone), Wished(*(getattr(network, name) for name in Wished._fields))
-    greedy = edition.settings.get("policy") == "greedy"
+    zone, greedy = ZoneInfo(network.time_zone), edition.settings.get("policy") == "greedy"
     found = []
-    for member in members:
+    for member, (own, altogether) in zip(members, _allowances(members, accounts, network, limits), strict=True):
         at, account = due_at(member, network, edition), accounts.get(member.member_key)
-        own = bounds.allowance(of_network, Wished(*(getattr(member, name) for name in Wished._fields)))
-        altogether = overall.allowance(Wished(), account.wished) if account else overall.usual
         day = at.astimezone(zone).toordinal()
         left = room(account.drawn if account else (), network.key, own, altogether, at, day)
         if edition.kind == "urgent" and left.not_before > at:
             left = left._replace(mails=0)  # it does not wait: it goes to others
         found.append(left._replace(asks=NO_LIMIT) if greedy else left)
     return found
+
+
+def take_no_requests(
+    members: Sequence[PlannedDigest], accounts: Mapping[int, Account], network: Network, edition: Edition
+) -> Bools:
+    """Whether each member allows no request at all, here or over all networks: theirs are not carried over, as none ever fits."""
+    limits = edition.settings.get("budget")
+    if limits is None or edition.settings.get("policy") == "greedy":
+        return np.zeros(len(members), dtype=np.bool_)
+    allowed = _allowances(members, accounts, network, limits)
+    return np.array(
+        [min(own.asks_per_month, over_all.asks_per_month) == 0 for own, over_all in allowed], dtype=np.bool_
+    )
+
+
+def _allowances(
+    members: Sequence[PlannedDigest], accounts: Mapping[int, Account], network: Network, limits: dict[str, int]
+) -> Iterator[tuple[Allowance, Allowance]]:
+    """What holds for each member in this network, and over all."""
+    bounds, overall = bounds_of(limits)
+    of_network = Wished(*(getattr(network, name) for name in Wished._fields))
+    for member in members:
+        account = accounts.get(member.member_key)
+        own = bounds.allowance(of_network, Wished(*(getattr(member, name) for name in Wished._fields)))
+        yield own, overall.allowance(Wished(), account.wished) if account else overall.usual
 
 
 def asked_lately(

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from digest.composition import NOTHING_HEARD, Batch, Heard
 from digest.composition import Edition as Fitted
 from digest.feedback import PASSED_OVER, Said, Told
-from jobs.budgeting import asked_lately, day_of, rooms_of
+from jobs.budgeting import asked_lately, day_of, rooms_of, take_no_requests
 from jobs.due import is_due
 from profiles.member import Preferences, Profile
 from profiles.standing import NEVER_QUIET, Quiet, why_no_mail
@@ -50,6 +50,7 @@ def batch_of(
         room=np.array(items_left, dtype=np.int64),
         asks=asked.at_once(np.array([room.asks for room in rooms], dtype=np.int64)),
         burden=asked.burden,
+        no_requests=take_no_requests(able, accounts, network, edition),
         carried=again,
         spent=spent,
     )

@@ -160,7 +160,7 @@ def _add_digests(
         decided.outbox.append((member.digest_key, member.member_key, message_id, due_at(member, network, edition)))
 
 
-_FULL = (*NO_ROOM, Block.CARRIED_OVER)
+_FULL = (*NO_ROOM, Block.CARRIED_OVER, Block.NO_REQUESTS)
 
 
 def _add_learned(

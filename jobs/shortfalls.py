@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 CAUSES = {
     "nobody_eligible": "nobody in the network may receive it",
     "all_had_it": "those who may receive it had it before",
-    "all_muted": "those who may receive it muted its kind, topics or poster",
+    "all_muted": "those who may receive it muted its kind, topics or poster, or take no requests",
     "all_over_budget": "those whom it fits cannot be asked for more just now",
     "below_floor": "it fits too few interests, even down to the floor",
     "too_few": "too few may receive it",

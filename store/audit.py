@@ -21,7 +21,9 @@ SHORTFALL = tables.Shortfall.__table__  # type: ignore[attr-defined]
 
 TAKEN = ("handed_over", "uncertain")
 """States of the outbox in which a member has the mail, or may have it."""
-NO_ROOM = ("carried_over", "over_budget", "asked_enough", "reach_full", "poster_limit", "topic_limit", "not_picked")
+NO_ROOM = (
+    "carried_over", "over_budget", "asked_enough", "no_requests", "reach_full", "poster_limit", "topic_limit", "not_picked"
+)  # fmt: skip
 """Why an item that passed a member's threshold, and that they may have, was left out: for others' sake or for want of room."""
 
 

@@ -81,7 +81,7 @@ def test_words_of_those_who_are_near_come_before_words_of_the_many(sqlite_databa
     ("member", "cause"),
     [
         ({"muted_kinds": ("request",)}, "all_muted"),
-        ({"asks_per_month": 0}, "all_over_budget"),
+        ({"asks_per_month": 0}, "all_muted"),
         ({"profile": Profile(stated="stroke discharge", languages=("fr",))}, "nobody_eligible"),
     ],
 )
@@ -96,18 +96,53 @@ def test_a_reach_that_cannot_be_had_is_told_with_its_cause(
     assert short["help"]
 
 
+ONE_A_MONTH = {"asks_per_month": 1}
+
+
 def test_who_fits_is_counted_with_and_without_room(community: Community) -> None:
     for n in range(3):
-        community.join(f"full{n}", asks_per_month=0)
+        community.join(f"full{n}")
+    community.post("first")
+    community.compose(budget=ONE_A_MONTH)
     community.join("free")
     community.join("mute", muted_kinds=("request",))
+    community.join("none", asks_per_month=0)
     community.join("ringer", profile=Profile(stated="bell ringing in country churches", languages=("en",)))
-    community.post("ask", reach_needed=5)
-    community.compose(matching={"floor": 0.5})
-    with community.database.reading() as connection:
-        (short,) = decisions.shortfalls(connection, 1)
-    found = {name: short.counts[name] for name in ("eligible", "muted", "over_budget", "in_reach", "fitting")}
-    assert found == {"eligible": 6, "muted": 1, "over_budget": 3, "in_reach": 1, "fitting": 4}
+    community.post("ask", title="Who runs early supported discharge at home?", reach_needed=5)
+    report = community.compose(matching={"floor": 0.5}, budget=ONE_A_MONTH)
+    (short,) = [one for one in report.short if one["needed"] == 5]
+    found = {name: short["counts"][name] for name in ("eligible", "muted", "over_budget", "in_reach", "fitting")}
+    assert found == {"eligible": 7, "muted": 2, "over_budget": 3, "in_reach": 1, "fitting": 4}
+    assert short["cause"] == "all_over_budget"
+
+
+def test_a_request_that_fits_nobody_does_not_wait_for_budgets(community: Community) -> None:
+    for n in range(3):
+        community.join(f"m{n}")
+    community.post("first")
+    community.compose(budget=ONE_A_MONTH)
+    community.post("bees", title="Who keeps bees?", body="Hives, honey and swarms.", topics=(), reach_needed=3)
+    short = {one["title"]: one["cause"] for one in community.compose(budget=ONE_A_MONTH).short}
+    assert short["Who keeps bees?"] == "below_floor"
+
+
+def test_an_event_is_not_kept_from_those_who_were_asked_enough(community: Community) -> None:
+    for n in range(3):
+        community.join(f"m{n}")
+    community.post("first")
+    community.compose(budget=ONE_A_MONTH)
+    community.post("day", kind="event", title="A day on discharge at home", reach_needed=5)
+    report = community.compose(budget=ONE_A_MONTH)
+    (short,) = [one for one in report.short if one["title"] == "A day on discharge at home"]
+    assert (short["got"], short["cause"], short["counts"]["over_budget"]) == (3, "too_few", 0)
+
+
+def test_who_takes_no_requests_is_told_so_and_not_that_one_is_carried_over(community: Community) -> None:
+    community.join("ann", asks_per_month=0)
+    community.post("ask")
+    for week in range(3):
+        community.compose()
+        assert community.left(week) == {("Ann", "ask"): "no_requests"}
 
 
 def test_a_reach_larger_than_everybody_eligible_takes_them_all_and_says_so(community: Community) -> None:
