@@ -222,8 +222,7 @@ def show(config: Path | None, /, id_: str, slug: str, as_json: bool) -> None:
 
     Example: germane items show k3x7m2q5v8wz4b6n
     """
-    from jobs.shortfalls import sentence, told
-    from store import decisions
+    from jobs.shortfalls import sentence, standing
     from store import items as store
 
     services, network = _open(config, slug)
@@ -231,10 +230,9 @@ def show(config: Path | None, /, id_: str, slug: str, as_json: bool) -> None:
     with services.database.reading() as connection:
         reach = store.reach(connection, item.key)
         reason = store.state_reason(connection, item.key)
-        short = decisions.last_shortfall(connection, item.key)
     facts = _as_json(item) | {"state_reason": reason, "digests": reach.chosen, "handed_over": reach.handed_over}
-    if short:
-        facts["shortfall"] = sentence(told([item], short))
+    if short := standing(services, network, item):
+        facts["shortfall"] = sentence(short)
     if as_json:
         print_json(facts | {"body": item.body})
     else:
@@ -260,6 +258,7 @@ def publish(config: Path | None, /, id_: str, slug: str) -> None:
         needs = "an urgent item needs `germane items approve`" if item.urgent else f"it is {item.state}"
         raise click.ClickException(f"{item.public_id}: {needs}; only a draft or a held item can be published")
     click.echo(f"{item.public_id}: published: {printable(item.title)}")
+    _tell_reach(services, network, _find(services, network, item.public_id))
 
 
 @items.command()

@@ -419,7 +419,7 @@ def print_report(report: RunReport) -> None:
         from jobs.dry_run import print_overview
 
         print_overview(report.preview)
-    print_shortfalls(report.short)
+    print_shortfalls(report.short, rehearsed=report.state == "rehearsed")
 
 
 def summary(report: RunReport) -> list[tuple[str, int]]:

@@ -9,7 +9,9 @@ from jobs.terminal import print_table, printable
 
 if TYPE_CHECKING:
     from digest.items import Item
+    from jobs.services import Services
     from store.decisions import Shortfall
+    from store.networks import Network
 
 CAUSES = {
     "nobody_eligible": "nobody in the network may receive it",
@@ -22,6 +24,8 @@ CAUSES = {
     "not_urgent": "too few of those who may receive it take urgent mail",
     "elsewhere": "what fits the others comes in the mail of another network of theirs",
 }
+MOST_HELPED = 5
+"""Items of a rehearsal for which it is told what would help."""
 HELP = {
     "nobody_eligible": "widen its audience: fewer facets, more languages",
     "all_had_it": "widen its audience, or ask again in other words as a new item",
@@ -51,20 +55,66 @@ def told(items: "Iterable[Item]", short: "Shortfall") -> dict[str, Any]:
     }
 
 
-def print_shortfalls(found: Sequence[dict[str, Any]]) -> None:
-    """A table, and where to read what would help."""
+def print_shortfalls(found: Sequence[dict[str, Any]], *, rehearsed: bool = False) -> None:
+    """A table, and what would help; of a rehearsal, of which nothing is kept, at once for the first of them."""
     if not found:
         return
     rows = [(one["title"], one["got"], one["needed"], one["why"]) for one in found]
-    print_table("Reach fewer members than they need", ("item", "reaches", "needs", "why"), rows, right=(1, 2))
-    click.echo(f"`germane items show {found[0]['item']}` tells what would help the first of them.")
+    columns = ("item", "reaches", "still needs", "why")
+    print_table("Reach fewer members than they need", columns, rows, right=(1, 2))
+    if not rehearsed:
+        click.echo(f"`germane items show {found[0]['item']}` tells what would help the first of them.")
+        return
+    for one in found[:MOST_HELPED]:
+        click.echo(f"What helps “{printable(one['title'])}”: {_help(one)}.")
+    if len(found) > MOST_HELPED:
+        click.echo("--json has what helps the others.")
+
+
+def standing(services: "Services", network: "Network", item: "Item") -> dict[str, Any] | None:
+    """What the newest edition that could choose an item says of its reach, in words; None where it is not open any more, or all
+    that it needs was reached since."""
+    from digest.reach import reach_left
+    from jobs.fitting import edition_settings
+    from store import decisions
+
+    now, rules = services.now(), edition_settings(services, network)["reach"]
+    if not item.is_open(now):
+        return None
+    with services.database.reading() as connection:
+        short = decisions.last_shortfall(connection, item.key)
+        got, offers = (
+            count(connection, [item.key]).get(item.key, 0) for count in (decisions.reach_so_far, decisions.offers)
+        )
+    needed, _ = reach_left(item, rules, got, offers, now)
+    return told([item], short) if short and (needed or short.cause == "reach_limit") else None
 
 
 def sentence(one: dict[str, Any], *, expected: bool = False) -> str:
-    """All of it in a sentence or two; of an item that no edition has decided on what is to be `expected`."""
-    words = f" ({', '.join(map(printable, one['words']))})" if one["words"] else ""
-    reaches = "would reach about" if expected else "reaches"
+    """All of it in a sentence or three; of an item that no edition has decided on what is to be `expected`."""
+    needs = "needs" if expected else "still needed"
+    reaches = "would reach about" if expected else "reached"
     return (
-        f"“{printable(one['title'])}” {reaches} {one['got']} of the {one['needed']} members it needs: {one['why']}. "
-        f"What helps: {one['help']}{words}."
+        f"“{printable(one['title'])}” {reaches} {one['got']} of the {one['needed']} members it {needs}: {one['why']}. "
+        f"{_counted(one['counts'])}What helps: {_help(one)}."
     )
+
+
+def _help(one: dict[str, Any]) -> str:
+    words = f" ({', '.join(map(printable, one['words']))})" if one["words"] else ""
+    return f"{one['help']}{words}"
+
+
+def _counted(counts: dict[str, int]) -> str:
+    """What became of those who may receive it, in a sentence; nothing where it says no more than the cause does."""
+    if not counts.get("eligible") or "fitting" not in counts:
+        return ""
+    groups = [
+        (counts["had_it"], "had it before"),
+        (counts["muted"], "muted it or wanted no requests"),
+        (counts["fitting"] - counts["in_reach"], "could be asked for no more"),
+        (counts["in_reach"], "could get it"),
+        (counts["eligible"] - counts["had_it"] - counts["muted"] - counts["fitting"], "had other interests"),
+    ]
+    told = ", ".join(f"{number} {words}" for number, words in groups if number > 0)
+    return f"Of the {counts['eligible']} who may receive it {told}. "

@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from store.budgets import DRAW, GIVEN_BACK
 from store.database import StoreError, insert_rows
-from store.editions import DECISION, DIGEST_ITEM, FEEDBACK, ITEM, OUTBOX, SHORTFALL
+from store.editions import DECISION, DIGEST_ITEM, EDITION, EDITION_ITEM, FEEDBACK, ITEM, OUTBOX, SHORTFALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,15 @@ def shortfalls(connection: Connection, edition_key: int) -> list[Shortfall]:
 
 
 def last_shortfall(connection: Connection, item_key: int) -> Shortfall | None:
-    """What the newest edition that fell short of an item's reach says of it."""
+    """What the newest edition of its network that could choose an item says of its reach; None where it was not short."""
     columns = [SHORTFALL.c[name] for name in ("item_id", *Shortfall.__slots__[1:])]
-    query = select(*columns).where(SHORTFALL.c.item_id == item_key).order_by(SHORTFALL.c.edition_id.desc()).limit(1)
+    newest = (
+        select(func.max(EDITION.c.id))
+        .join_from(EDITION, EDITION_ITEM, EDITION_ITEM.c.edition_id == EDITION.c.id)
+        .join(ITEM, ITEM.c.id == EDITION_ITEM.c.item_id)
+        .where(ITEM.c.id == item_key, EDITION.c.network_id == ITEM.c.network_id, EDITION.c.state != "opened")
+    )
+    query = select(*columns).where(SHORTFALL.c.item_id == item_key, SHORTFALL.c.edition_id == newest.scalar_subquery())
     row = connection.execute(query).first()
     return Shortfall(*row) if row else None
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from digest.items import STATES, URGENT, Audience, Item, State
 from store import outbox
+from store.budgets import GIVEN_BACK
 from store.database import insert_rows
 from store.identifiers import new_public_id
 from store.tables import DigestItem as DigestItemRow
@@ -74,7 +75,8 @@ class Saved:
 
 
 class Reach(NamedTuple):
-    """In how many digests an item was chosen, and how many of their mails a server has taken."""
+    """How many digests hold an item, without those whose mail was stopped or came back, and how many of their mails a server has
+    taken with it."""
 
     chosen: int
     handed_over: int
@@ -140,7 +142,9 @@ def find(connection: Connection, network_key: int, who: str) -> Item | None:
 def reach(connection: Connection, key: int) -> Reach:
     taken = func.count().filter(OUTBOX.c.state.in_(("handed_over", "complained")))
     joined = CHOSEN.outerjoin(OUTBOX, OUTBOX.c.digest_id == CHOSEN.c.digest_id)
-    row = connection.execute(select(func.count(), taken).select_from(joined).where(CHOSEN.c.item_id == key)).one()
+    stands = or_(OUTBOX.c.state.is_(None), OUTBOX.c.state.not_in(GIVEN_BACK))
+    holds_it = (CHOSEN.c.item_id == key, CHOSEN.c.dropped == "", stands)
+    row = connection.execute(select(func.count(), taken).select_from(joined).where(*holds_it)).one()
     return Reach(int(row[0]), int(row[1]))
 
 
