@@ -133,12 +133,13 @@ def within_budgets(
     members = {member.digest_key: member for member in batch}
     mailed = [members[row[0]] for row in decided.outbox]
     rooms = {m.digest_key: left for m, left in zip(mailed, rooms_of(mailed, accounts, network, edition), strict=True)}
-    most = {(key, ALL): left.asks if left.mails else -1 for key, left in rooms.items()}
+    most = {(key, network.key): left.asks for key, left in rooms.items()}
     for one in present:
         most |= _left_elsewhere(one, mailed, accounts, edition)
-    asks = _counted(decided, posted)
+    most |= _altogether(most, rooms)
+    asks = _counted(decided, posted, network.key)
     if any(asks[key] > left for key, left in most.items()):
-        decided = _cut_down(decided, most, posted)
+        decided = _cut_down(decided, most, posted, network.key)
     drawn = _drawn(decided, posted, network.key)
     zone, what = ZoneInfo(network.time_zone), "urgent" if edition.kind == "urgent" else "digest"
     outbox = []
@@ -180,17 +181,27 @@ def _left_elsewhere(
     return {(home.digest_key, key): left.asks for (home, _), left in zip(there, rooms, strict=True)}
 
 
-def _counted(decided: Decided, posted: Posted) -> Counter[tuple[int, int]]:
-    """Requests in each digest, of all networks and of each other one."""
+def _altogether(most: Mapping[tuple[int, int], int], rooms: Mapping[int, Room]) -> dict[tuple[int, int], int]:
+    """Requests that digests may hold of all networks: as many as the one that leaves most, since what is left in each is no more
+    than what is left over all; -1 where there is no room for a mail."""
+    found = {(digest, ALL): 0 if left.mails else -1 for digest, left in rooms.items()}
+    for (digest, _), asks in most.items():
+        if found[digest, ALL] >= 0:
+            found[digest, ALL] = max(found[digest, ALL], asks)
+    return found
+
+
+def _counted(decided: Decided, posted: Posted, home: int) -> Counter[tuple[int, int]]:
+    """Requests in each digest, of all networks and of each one."""
     asked = [(row[0], row[3]) for row in decided.chosen if row[3] in posted.requests]
-    return Counter((digest, key) for digest, item in asked for key in {ALL, posted.networks.get(item, ALL)})
+    return Counter((digest, key) for digest, item in asked for key in (ALL, posted.networks.get(item, home)))
 
 
-def _cut_down(decided: Decided, most: Mapping[tuple[int, int], int], posted: Posted) -> Decided:
+def _cut_down(decided: Decided, most: Mapping[tuple[int, int], int], posted: Posted, home: int) -> Decided:
     """Without the digests that may hold -1 requests, and without each other's last requests beyond the most."""
     kept, out, asked, places = [], [], Counter[tuple[int, int]](), Counter[int]()
     for digest, _, member, item, score, match, why, note in sorted(decided.chosen, key=lambda row: row[:2]):
-        limits = {(digest, key) for key in (ALL, posted.networks.get(item, ALL))}
+        limits = [(digest, key) for key in (ALL, posted.networks.get(item, home))]
         asks = item in posted.requests
         over = asks and any(asked[limit] >= most.get(limit, NO_LIMIT) for limit in limits)
         if over or most.get((digest, ALL), NO_LIMIT) < 0:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from store.networks import Network
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,10 @@ class Company:
         parts = [home, *(guest.reach for guest in self.guests)]
         return Reach(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
-    def pooled(self, connection: "Connection", able: Sequence[PlannedDigest], pool: Pool) -> Pool:
-        """The home network's pool of a batch with the pairs of the others."""
+    def pooled(self, connection: "Connection", able: Sequence[PlannedDigest], pool: Pool, is_ask: Bools) -> Pool:
+        """The home network's pool of a batch, of which `is_ask` tells the requests, with the pairs of the others."""
         for guest in self.guests:
-            pool = _joined(pool, *_pool_of(connection, guest, able), guest)
+            pool = _joined(pool, *_pool_of(connection, guest, able), guest, is_ask)
         return pool
 
     def present(self, connection: "Connection", batch: Sequence[PlannedDigest]) -> list[Present]:
@@ -177,22 +178,20 @@ def _pool_of(connection: "Connection", guest: Guest, able: Sequence[PlannedDiges
     return np.array([row[key] for key in places], dtype=np.int64), pool
 
 
-def _joined(home: Pool, rows: Ints, theirs: Pool | None, guest: Guest) -> Pool:
+def _joined(home: Pool, rows: Ints, theirs: Pool | None, guest: Guest, is_ask: Bools) -> Pool:
     width = len(guest.fitted.items)
     if theirs is None:
         return replace(home, seen=np.concatenate([home.seen, np.zeros((width, home.seen.shape[1]), np.int64)]))
-    asks, below = home.asks.copy(), home.below.copy()
-    code = theirs.code.copy()
-    request = guest.fitted.asks[theirs.item]
-    spent = theirs.asks[theirs.member] == 0
-    code[(code == Block.NONE) & request & spent] = Block.ASKED_ENOUGH
-    left = theirs.asks > 0
-    asks[rows[left]] = np.minimum(asks[rows[left]], theirs.asks[left])  # one budget: the least that either leaves
+    below = home.below.copy()
+    code = np.where(_is_spent(theirs, guest.fitted.asks), np.uint8(Block.ASKED_ENOUGH), theirs.code)
+    asked_here = _is_spent(home, is_ask) & np.isin(home.member, rows[theirs.asks > 0])
+    of_home = np.where(asked_here, np.uint8(Block.ASKED_ENOUGH), home.code)
+    asks = _together(home.asks, rows, theirs.asks)
     below[rows] += theirs.below
     pairs: dict[str, tuple[Any, Any]] = {
         "member": (home.member, rows[theirs.member].astype(np.int32)),
         "item": (home.item, theirs.item + np.int32(guest.first)),
-        "code": (home.code, code),
+        "code": (of_home, code),
     }
     for name in ("match", "score", "deep", "beside", "again"):
         pairs[name] = (getattr(home, name), getattr(theirs, name))
@@ -200,6 +199,21 @@ def _joined(home: Pool, rows: Ints, theirs: Pool | None, guest: Guest) -> Pool:
     order = np.lexsort((together["item"], together["member"]))
     together = {name: values[order] for name, values in together.items()}
     return replace(home, **together, asks=asks, below=below, seen=np.concatenate([home.seen, theirs.seen]))
+
+
+def _is_spent(pool: Pool, is_ask: Bools) -> Bools:
+    """Which pairs are requests, of items that `is_ask` knows, of members who can be asked no more in their network."""
+    known = pool.item < len(is_ask)
+    spent: Bools = known & (pool.code == Block.NONE) & (pool.asks[pool.member] == 0)
+    spent[known] &= is_ask[pool.item[known]]
+    return spent
+
+
+def _together(asks: Ints, rows: Ints, theirs: Ints) -> Ints:
+    """Requests that one mail may hold: the least that any network leaves, of those that leave any."""
+    found, mine = asks.copy(), asks[rows]
+    found[rows] = np.where(mine == 0, theirs, np.where(theirs == 0, mine, np.minimum(mine, theirs)))
+    return found
 
 
 def _linked(every: Sequence[Item], group: Ints) -> Ints:

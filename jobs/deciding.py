@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection
 
 from digest.composition import Edition as Fitted
@@ -24,13 +25,15 @@ from store.database import StoreError
 from store.editions import Edition
 from store.networks import Network
 
+Bools = npt.NDArray[np.bool_]
+
 
 class OtherNetworks(Protocol):
     """What joins an edition from other networks; see `jobs.combined.Company`."""
 
     def whole(self, fitted: Fitted) -> Fitted: ...
     def reach(self, home: Reach) -> Reach: ...
-    def pooled(self, connection: Connection, able: Sequence[PlannedDigest], pool: Pool) -> Pool: ...
+    def pooled(self, connection: Connection, able: Sequence[PlannedDigest], pool: Pool, is_ask: Bools) -> Pool: ...
     def present(self, connection: Connection, batch: Sequence[PlannedDigest]) -> Sequence[Any]: ...
     @property
     def networks(self) -> Mapping[int, int]:
@@ -93,7 +96,7 @@ def gather_edition(
         wanted, pool = gather(fitted, asked, reach)
         if company:
             with services.database.reading() as connection:
-                pool = company.pooled(connection, able, pool)
+                pool = company.pooled(connection, able, pool, fitted.asks)
         pools.append(pool)
         keys += [member.member_key for member in able]
         if len(keys) <= KEPT_WANTS:

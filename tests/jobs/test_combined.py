@@ -184,6 +184,36 @@ def test_a_budget_over_all_networks_holds_for_both(two: Two) -> None:
     assert sum(row["kind"] == "request" for row in told["sent"]) == 2
 
 
+@pytest.mark.parametrize(("taker", "other"), [("home", "away"), ("away", "home")])
+def test_who_takes_requests_in_one_network_only_gets_those_of_it(two: Two, taker: str, other: str) -> None:
+    of = {"home": "breathe-well", "away": "heart-help"}
+    for n in range(2):
+        two.post(f"home{n}", two.home, kind="request")
+        two.post(f"away{n}", two.other, kind="request")
+    germane("members", "budget", "jo@example.org", "--network", of[other], "--asks-per-month", 0)
+    germane("members", "budget", "jo@example.org", "--network", of[taker], "--asks-per-month", 1)
+    germane("run")
+    told = printed("explain", "jo@example.org", "--network", "breathe-well")
+    sent = [row["title"].split()[-1][:-1] for row in told["sent"] if row["kind"] == "request"]
+    assert sent == [taker]
+    assert {row["title"].split()[-1][:-1] for row in told["left"] if row["reason"] == "no_requests"} == {other}
+
+
+def test_who_was_asked_enough_at_home_still_gets_requests_of_the_other_network(two: Two) -> None:
+    two.post("first", two.home, kind="request")
+    for network in ("breathe-well", "heart-help"):
+        germane("members", "budget", "jo@example.org", "--network", network, "--asks-per-month", 1)
+    germane("run")
+    two.installation.now += timedelta(weeks=1)
+    two.post("second", two.home, kind="request")
+    two.post("there", two.other, kind="request")
+    germane("run")
+    told = printed("explain", "jo@example.org", "--network", "breathe-well")
+    assert [row["title"].split()[-1] for row in told["sent"] if row["kind"] == "request"] == ["there"]
+    left = {row["title"].split()[-1]: row["reason"] for row in told["left"]}
+    assert left["second"] == "carried_over"
+
+
 def test_a_request_that_was_withdrawn_is_given_back_to_its_own_network_alone(two: Two) -> None:
     two.post("here", two.home, kind="request")
     two.post("there", two.other, kind="request")
