@@ -30,7 +30,7 @@ LEFT = {
     "topic_limit": "enough on its topic",
     "carried_over": "carried over to the next edition",
     "not_picked": "others fit better",
-    "no_requests": "they take no requests for help",
+    "no_requests": "they take no requests for help of its network",
 }
 NOTES = {
     "deep": "under the threshold, for a request that few could answer",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     Text,
     and_,
     bindparam,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    union_all,
 )
 
 from store.editions import (
@@ -210,12 +212,12 @@ def members_of(connection: Connection, keys: Sequence[int]) -> list[PlannedDiges
 
 def _silence(connection: Connection, first_member: int, last_member: int) -> dict[int, tuple[int, datetime, datetime]]:
     """By member key the digests since they were last heard of, when the newest was, and when they were heard of."""
-    said = (
-        select(FEEDBACK.c.member_id, func.max(FEEDBACK.c.at).label("at"))
-        .where(FEEDBACK.c.member_id.between(first_member, last_member))
-        .group_by(FEEDBACK.c.member_id)
-        .subquery()
-    )
+    mine = MEMBER.c.id.between(first_member, last_member)
+    signs = union_all(
+        select(FEEDBACK.c.member_id, FEEDBACK.c.at).where(FEEDBACK.c.member_id.between(first_member, last_member)),
+        *_signs_elsewhere(mine),
+    ).subquery()
+    said = select(signs.c.member_id, func.max(signs.c.at).label("at")).group_by(signs.c.member_id).subquery()
     seen = func.coalesce(MEMBER.c.seen_at, MEMBER.c.joined_at)
     heard = case((said.c.at > seen, said.c.at), else_=seen)
     query = (
@@ -228,6 +230,19 @@ def _silence(connection: Connection, first_member: int, last_member: int) -> dic
         .group_by(DIGEST.c.member_id)
     )
     return {row[0]: (row[1], row[2], row[3]) for row in connection.execute(query)}
+
+
+def _signs_elsewhere(mine: ColumnElement[bool]) -> list[Select[Any]]:
+    """What members said in, and when they looked at their preferences of, networks whose items come in one mail with these."""
+    other = MEMBER.alias()
+    same = and_(other.c.address_key == MEMBER.c.address_key, other.c.id != MEMBER.c.id)
+    together = (mine, _combines(MEMBER), _combines(other))
+    said = select(MEMBER.c.id, FEEDBACK.c.at).join_from(MEMBER, other, same)
+    seen = select(MEMBER.c.id, other.c.seen_at).join_from(MEMBER, other, same)
+    return [
+        said.join(FEEDBACK, FEEDBACK.c.member_id == other.c.id).where(*together),
+        seen.where(*together, other.c.seen_at.is_not(None)),
+    ]
 
 
 def matched_audience(connection: Connection, edition_key: int, after: int, limit: int) -> list[PlannedDigest]:

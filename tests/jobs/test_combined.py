@@ -3,6 +3,7 @@
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from jobs.services import Services
 from profiles.member import Profile
 from store import budgets, editions, items, members
 from store.networks import Network
-from tests.builders import a_member, stored_item, stored_member
+from tests.builders import NOW, a_member, stored_item, stored_member
 from tests.jobs.installation import Installation, germane, printed
 
 STROKE = Profile(stated="early supported discharge after stroke, rehabilitation at home", languages=("en",))
@@ -149,6 +150,26 @@ def test_feedback_on_an_item_of_the_other_network_counts_there(two: Two) -> None
     assert there
     assert item
     assert (there.public_id, item.public_id) in about
+
+
+@pytest.mark.parametrize("speaks", [True, False])
+def test_a_word_on_an_item_of_the_other_network_is_a_sign_of_life(two: Two, tmp_path: Path, speaks: bool) -> None:
+    two.installation.set("DIGEST__QUIET_AFTER", 2)
+    for week in range(4):
+        two.installation.now = NOW + timedelta(weeks=week)
+        posted = {"published_at": two.installation.now - timedelta(hours=1)}
+        two.post(f"here{week}", two.home, **posted)
+        two.post(f"there{week}", two.other, **posted)
+        germane("run")
+        if speaks:
+            said = tmp_path / f"{week}.csv"
+            two.installation.now += timedelta(hours=1)
+            at = two.installation.now.isoformat()
+            said.write_text(f"member,item,verdict,at\njo@example.org,there{week},more,{at}\n")
+            assert germane("feedback", "import", said, "--network", "heart-help").exit_code == 0
+    mails = [mail.get_body(("plain",)).get_content() for mail in two.mails()]
+    assert len(mails) == (4 if speaks else 3)
+    assert any("/keep/" in mail for mail in mails) is not speaks
 
 
 def test_who_left_one_network_between_composing_and_sending_gets_no_item_of_it(two: Two) -> None:
