@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Iterator
 from itertools import islice
 
 MAX_CHARS = 20_000
-"""Characters of one text that are analysed (some 3,000 words): the rest of a longer text adds nothing to its subject."""
+"""Characters of an item's text that are analysed (some 3,000 words): the rest of a longer text adds nothing to its subject."""
 MEMO_WORDS = 500_000
 """Distinct words remembered with their stem before the memory is emptied, so that it stays bounded."""
 GUESS_WORDS = 60
@@ -102,11 +102,11 @@ _TAG = re.compile(
 )
 
 
-def plain_text(markdown: str) -> str:
-    """The words of a Markdown text without links' targets, tags, URLs and e-mail addresses; at most `MAX_CHARS` long."""
-    text = markdown[:MAX_CHARS]
+def plain_text(markdown: str, longest: int = MAX_CHARS) -> str:
+    """The words of a Markdown text without links' targets, tags, URLs and e-mail addresses; at most `longest` characters."""
+    text = markdown[:longest]
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)[:MAX_CHARS]
+        text = unicodedata.normalize("NFKC", text)[:longest]
     if "&" in text:
         text = html.unescape(text)
     if "](" in text:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from digest.items import Item
 from digest.text import Analyser, is_mark, plain_text, words_and_marks, words_of
+from profiles.member import LONGEST_STATED
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -141,7 +142,7 @@ def profile_tokens(
     reader = Reader(analyser, number)
     for row, (parts, languages) in enumerate(texts):
         for part in parts:
-            words = words_of(plain_text(part))
+            words = words_of(plain_text(part, LONGEST_STATED))
             for language in languages or (analyser.default_language,):
                 reader.read(row, 1.0, words, language)
     return reader.tokens(len(texts))

@@ -18,6 +18,11 @@ GONE: frozenset[Status] = frozenset({"left", "erased", "bounced"})
 FACETS = ("profession", "setting", "organisation", "organisation_type", "region", "country")
 """The single-valued facets, in the order in which they are shown. Languages are a facet of their own."""
 
+LONGEST_STATED = 50_000
+"""Characters of a stated interest."""
+LONGEST_LINE = 500
+"""Characters of a name or a facet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:

@@ -10,13 +10,11 @@ from zoneinfo import ZoneInfo
 from digest.cleaning import many_lines, one_line
 from digest.items import KINDS, Topic
 from profiles.joining import DEFAULTS
-from profiles.member import CADENCES, FACETS, ROLES
+from profiles.member import CADENCES, FACETS, LONGEST_LINE, LONGEST_STATED, ROLES
 from sources.decoding import UNREADABLE
 from sources.layouts import STATUS_WORDS
 from sources.topics import names
 
-LINE_CHARACTERS = 500
-STATED_CHARACTERS = 20_000
 UNKNOWN_REMEMBERED = 1000
 REPEATED_CHARACTERS = 100
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -95,16 +93,16 @@ def _line(text: str) -> str:
     else:
         check_characters(text)
         line = one_line(text)
-    if len(line) > LINE_CHARACTERS:
-        raise ValueError(f"is {len(line):,} characters long; at most {LINE_CHARACTERS}")
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"is {len(line):,} characters long; at most {LONGEST_LINE}")
     return line
 
 
 def _stated(text: str) -> str:
     check_characters(text)
     cleaned = many_lines(text)
-    if len(cleaned) > STATED_CHARACTERS:
-        raise ValueError(f"is {len(cleaned):,} characters long; at most {STATED_CHARACTERS:,}")
+    if len(cleaned) > LONGEST_STATED:
+        raise ValueError(f"is {len(cleaned):,} characters long; at most {LONGEST_STATED:,}")
     return cleaned
 
 

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from digest.budgets import NOTHING_SET, Wished
 from digest.items import KINDS
 from profiles import links
-from profiles.member import CADENCES, GONE
+from profiles.member import CADENCES, GONE, LONGEST_LINE, LONGEST_STATED
 from store import access, budgets, feedback, members, networks, topics
 from store.feedback import LearnedTerm
 from store.members import StoredMember
@@ -162,6 +162,8 @@ def _page(request: Request, found: Found, typed: form.Typed, problems: dict[str,
         branches=form.tree(found.options.topics),
         zones=form.zones(),
         cadences=CADENCES,
+        longest_stated=LONGEST_STATED,
+        longest_line=LONGEST_LINE,
         kinds=KINDS,
         leave_path=f"{pages.path}/leave/{token}",
         learned_path=f"{pages.path}/preferences/{request.path_params['token']}/learned",

@@ -10,10 +10,18 @@ from zoneinfo import available_timezones
 from digest.budgets import NOTHING_SET, Bounds, Wished
 from digest.cleaning import many_lines, one_line
 from digest.items import KINDS, Topic
-from profiles.member import CADENCES, FACETS, Cadence, Member, Preferences, Profile, Status
+from profiles.member import (
+    CADENCES,
+    FACETS,
+    LONGEST_LINE,
+    LONGEST_STATED,
+    Cadence,
+    Member,
+    Preferences,
+    Profile,
+    Status,
+)
 
-MAX_STATED = 5000
-MAX_LINE = 200
 LONGEST_PAUSE = timedelta(days=731)
 HOURS = (0, 1, 2, 4, 6, 12, 24, 48, 72, 168)
 """Hours between two mails that are offered."""
@@ -165,9 +173,9 @@ def read(form: Fields) -> Typed:
 
 def problems(typed: Typed, options: Options, today: date) -> dict[str, str]:
     """What is wrong, by field, in words for the person who typed it; empty for a form that can be saved."""
-    found = {name: f"Use at most {MAX_LINE} characters." for name in LINES if len(typed.text[name]) > MAX_LINE}
-    if len(typed.text["stated"]) > MAX_STATED:
-        found["stated"] = f"Use at most {MAX_STATED:,} characters; there are {len(typed.text['stated']):,}."
+    found = {name: f"Use at most {LONGEST_LINE} characters." for name in LINES if len(typed.text[name]) > LONGEST_LINE}
+    if len(typed.text["stated"]) > LONGEST_STATED:
+        found["stated"] = f"Use at most {LONGEST_STATED:,} characters; there are {len(typed.text['stated']):,}."
     allowed = {
         "cadence": CADENCES,
         "weekday": ("", *map(str, range(7))),

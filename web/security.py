@@ -13,7 +13,7 @@ from web.context import context_of
 
 log = logging.getLogger("germane.web")
 
-MAX_BODY_OCTETS = 64 * 1024
+MAX_BODY_OCTETS = 1024 * 1024
 MAX_FIELDS = 2000
 
 HEADERS = {
@@ -77,7 +77,7 @@ def _bounded(receive: Receive) -> Receive:
 
 
 async def read_form(request: Request) -> FormData:
-    """The fields of a form in either encoding; files are refused with 400, more than 64 KiB with 413."""
+    """The fields of a form in either encoding; files are refused with 400, more than 1 MiB with 413."""
     return await request.form(max_files=0, max_fields=MAX_FIELDS, max_part_size=MAX_BODY_OCTETS)
 
 

@@ -52,6 +52,12 @@ def test_a_chosen_topic_finds_its_synonym_in_a_text() -> None:
     assert (scores[[0, 1, 3]] == 0).all()
 
 
+def test_an_interest_of_fifty_thousand_characters_is_read_to_its_end() -> None:
+    long = "unheard " * 6200 + "rehabilitation"
+    assert stated(fit(ITEMS, []), long)[0].argmax() == 0
+    assert stated(fit(ITEMS, []), long)[0].max() > 0
+
+
 @pytest.mark.parametrize(
     ("label", "found"),
     [

@@ -80,10 +80,10 @@ def test_the_log_names_routes_and_never_a_token(pages, caplog):
 
 def test_a_body_over_the_limit_is_refused_whether_it_says_its_size_or_not(pages):
     before = pages.everything()
-    large = b"stated=" + b"x" * 70_000
+    large = b"stated=" + b"x" * 1_100_000
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     assert pages.client.post(pages.preferences, content=large, headers=form).status_code == 413
-    chunks = (large[n : n + 5000] for n in range(0, len(large), 5000))
+    chunks = (large[n : n + 50_000] for n in range(0, len(large), 50_000))
     assert pages.client.post(pages.leave, content=chunks, headers=form).status_code == 413
     assert pages.everything() == before
 

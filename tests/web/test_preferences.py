@@ -154,6 +154,15 @@ def test_a_visit_to_save_is_a_sign_of_life_and_reading_is_none(pages):
         assert connection.execute(seen).scalar_one() == NOW
 
 
+def test_whatever_an_import_takes_can_be_kept(sqlite_database):
+    profile = a_profile(stated="肺康复和\n家庭氧疗" * 5000, profession="N" * 500)
+    pages = open_pages(sqlite_database, profile=profile)
+    changed = filled_in(pages.client.get(pages.preferences).text) | {"cadence": "monthly"}
+    assert pages.client.post(pages.preferences, data=changed).status_code == 303
+    assert pages.now().member.preferences.cadence == "monthly"
+    assert pages.now().member.profile == profile
+
+
 @pytest.mark.parametrize(
     ("pause", "until", "status", "kept"),
     [
@@ -176,8 +185,8 @@ def test_ending_a_pause_is_on_record(pages):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("stated", "x" * 5001, "at most 5,000 characters"),
-        ("profession", "x" * 201, "at most 200 characters"),
+        ("stated", "x" * 50_001, "at most 50,000 characters"),
+        ("profession", "x" * 501, "at most 500 characters"),
         ("cadence", "hourly", "Choose one"),
         ("cadence", "", "Choose one"),
         ("weekday", "7", "Choose one"),
