@@ -148,8 +148,8 @@ class Point:
     """What one threshold would send.
 
     `silent` members are due a digest and get none. `requests_unheard` counts the requests that reach nobody. `utility` is the
-    estimated worth of all that is sent: `w` for each good item, -1 for each other one. `su` is T11SU, the mean over the members
-    with a good item among their labels; `labels` counts the labels on pairs that would be sent.
+    estimated worth of all that is sent: `w` for each good item, -1 for each other one. `su` is T11SU, the mean over the
+    `known_good` members with a good item among their labels; `labels` counts the labels on pairs that would be sent.
     """
 
     threshold: float
@@ -164,6 +164,7 @@ class Point:
     interval: tuple[float, float] | None
     utility: float
     labels: int
+    known_good: int
     su: float | None
 
 
@@ -211,6 +212,7 @@ def _point(
         interval=interval,
         utility=float((w * probability - (1 - probability)).sum()),
         labels=int(labelled.sum()),
+        known_good=known.n_good,
         su=known.su(labelled, w),
     )
 
@@ -225,6 +227,7 @@ class _Known:
         self._n_pairs = len(allowed.member)
         liked = np.bincount(self._member, self._good, len(allowed.caps))
         self._best = np.minimum(liked, allowed.caps)
+        self.n_good = int((self._best > 0).sum())
 
     def sent(self, places: Ints) -> Bools:
         """Which labels are on pairs that would be sent."""
@@ -236,7 +239,7 @@ class _Known:
         """T11SU of the TREC 2002 filtering track (Robertson and Soboroff), over labelled pairs alone: what nobody judged counts
         nothing. None without a member who has a good item."""
         judged = self._best > 0
-        if not judged.any():
+        if not self.n_good:
             return None
         utility = np.bincount(self._member, np.where(self._good, w, -1.0) * sent, len(self._best))
         normalised = np.maximum(utility[judged] / (w * self._best[judged]), LEAST_SU)

@@ -76,6 +76,11 @@ def progress() -> "Progress":
     return Bars(*columns, console=Console(stderr=True))
 
 
+def several(n: int, word: str) -> str:
+    """ "1 item", "1,200 items"."""
+    return f"{n:,} {word}{'' if n == 1 else 's'}"
+
+
 def print_bars(title: str, rows: Sequence[tuple[str, int]], width: int = 40) -> None:
     """A bar for each (label, number), the longest `width` characters wide."""
     most = max((n for _, n in rows), default=0)

@@ -54,8 +54,9 @@ def show(config: Path | None, slug: str, as_json: bool) -> None:
 @click.argument("value", metavar="MATCH|default")
 @click.option("--kind", type=click.Choice(KINDS), help="For this kind only; without it for the whole network.")
 @network_option
+@as_json_option
 @click.pass_obj
-def set_(config: Path | None, value: str, kind: str | None, slug: str) -> None:
+def set_(config: Path | None, value: str, kind: str | None, slug: str, as_json: bool) -> None:
     """Set the threshold of a network, or of one kind; `default` goes back to what stands above it.
 
     Example: germane thresholds set 40 --kind job
@@ -75,7 +76,11 @@ def set_(config: Path | None, value: str, kind: str | None, slug: str) -> None:
     with services.database.writing() as connection:
         network = networks.find(connection, slug)
         store.put(connection, network, kind or "", match, who(), services.now())
-    click.echo(f"{network.slug}: threshold for {kind or 'every kind'} is {value} from the next edition on")
+        (change,) = store.history(connection, network.key, 1)
+    if as_json:
+        print_json(asdict(change))
+    else:
+        click.echo(f"{network.slug}: threshold for {kind or 'every kind'} is {value} from the next edition on")
 
 
 @thresholds.command()
@@ -107,8 +112,9 @@ def history(config: Path | None, slug: str, as_json: bool) -> None:
 
 @thresholds.command()
 @network_option
+@as_json_option
 @click.pass_obj
-def undo(config: Path | None, slug: str) -> None:
+def undo(config: Path | None, slug: str, as_json: bool) -> None:
     """Take back the newest change of a threshold; once more takes back the one before it.
 
     Example: germane thresholds undo
@@ -121,10 +127,16 @@ def undo(config: Path | None, slug: str) -> None:
     with services.database.writing() as connection:
         network = networks.find(connection, slug)
         undone = store.undo(connection, network, who(), services.now())
+        newest = store.history(connection, network.key, 1)
     if undone is None:
         raise click.ClickException(f"{network.slug} has no change of a threshold left to undo")
     where = undone.kind or "every kind"
-    click.echo(f"{network.slug}: threshold for {where} is {_word(undone.before)} again; it was {_word(undone.after)}")
+    if as_json:
+        print_json(asdict(newest[0]))
+    else:
+        click.echo(
+            f"{network.slug}: threshold for {where} is {_word(undone.before)} again; it was {_word(undone.after)}"
+        )
 
 
 def who() -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.items import KINDS
-from jobs.terminal import as_json_option, network_option, printable, progress
+from jobs.terminal import as_json_option, network_option, printable, progress, several
 
 if TYPE_CHECKING:
     from jobs.services import Services
@@ -38,7 +38,7 @@ def tune(
     slug: str,
     as_json: bool,
 ) -> None:
-    """Show what thresholds from 5 to 80 would send in the edition that would open now, and propose one. Nothing is changed.
+    """Show what thresholds up to 80 would send in the edition that would open now, and propose one. Nothing is changed.
 
     For each threshold: members with a digest, silent members, items a digest, how far requests reach, and the share of good items
     as estimated from the matches and corrected by feedback and judgements. Pairs near the threshold are listed, to be judged
@@ -61,8 +61,9 @@ def tune(
     with services.database.reading() as connection:
         network = networks.find(connection, slug)
     in_force = network.threshold_for(kind or "", services.settings.matching.threshold)
+    floor = services.settings.matching.floor
     with progress() as bars:
-        matching = match_edition(services, network, slot, lowest_of(step, in_force), bars)
+        matching = match_edition(services, network, slot, lowest_of(step, in_force, floor), bars)
     report = report_of(services, matching, kind or "", step, names=names)
     if judge and _judge(services, matching, report):
         report = report_of(services, matching, kind or "", step, names=names)
@@ -97,7 +98,7 @@ def _judge(services: "Services", matching: "Matching", report: "Report") -> int:
             with services.database.writing() as connection:
                 thresholds.judge(connection, [given])
             answered += 1
-    click.echo(f"\n{answered} judgements kept")
+    click.echo(f"\n{several(answered, 'judgement')} kept")
     return answered
 
 

@@ -16,7 +16,7 @@ from jobs.considering import already_sent, due_members, heard_of, listen, prefer
 from jobs.fitting import edition_settings, fit_edition
 from jobs.rehearsal import fitted_at, imagined
 from jobs.services import Services
-from jobs.terminal import advancing
+from jobs.terminal import advancing, several
 from store import considered, editions, thresholds
 from store.considered import PlannedDigest
 from store.database import WrongName
@@ -26,6 +26,8 @@ from store.thresholds import Label
 
 LOWEST, HIGHEST = 5, 80
 FEW_LABELS = 20
+FEW_MEMBERS = 5
+"""Members with an item that is known to be good from which on T11SU is shown."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,7 +56,8 @@ class BorderPair:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What tuning shows. `members` are those who are due a digest; `labels` counts all pairs of the network that are known."""
+    """What tuning shows. `members` are those who are due a digest, of whom `known_good` have an item that is known to be good for
+    them; `labels` counts all pairs of the network that are known."""
 
     network: str
     edition: str
@@ -63,6 +66,7 @@ class Report:
     items: int
     requests: int
     labels: int
+    known_good: int
     utility_w: float
     points: list[Point]
     in_force: float
@@ -208,7 +212,8 @@ def tune(services: Services, matching: Matching, kind: str, step: float, *, name
     varied = np.array([item.kind == kind if kind else item.kind not in own for item in fitted.items], dtype=np.bool_)
     of_items = np.where(varied, in_force, fitted.thresholds)
     requests = np.array([item.kind == "request" for item in fitted.items], dtype=np.bool_)
-    points = curve(matching.allowed, _grid(step, in_force), of_items, varied, requests, labels, w)
+    grid = _grid(step, in_force, services.settings.matching.floor)
+    points = curve(matching.allowed, grid, of_items, varied, requests, labels, w)
     best = proposed(points, in_force)
     return Report(
         network=network.slug,
@@ -218,6 +223,7 @@ def tune(services: Services, matching: Matching, kind: str, step: float, *, name
         items=len(fitted.items),
         requests=int(requests.sum()),
         labels=len(known),
+        known_good=points[0].known_good,
         utility_w=w,
         points=points,
         in_force=in_force,
@@ -227,22 +233,23 @@ def tune(services: Services, matching: Matching, kind: str, step: float, *, name
     )
 
 
-def lowest_of(step: float, in_force: float) -> float:
-    return _grid(step, in_force)[0]
+def lowest_of(step: float, in_force: float, floor: float) -> float:
+    return _grid(step, in_force, floor)[0]
 
 
-def _grid(step: float, in_force: float) -> list[float]:
+def _grid(step: float, in_force: float, floor: float) -> list[float]:
+    """The one in force, and in steps those that can be set: none under the floor."""
     steps = np.arange(LOWEST, HIGHEST + step / 2, step).tolist()
-    return sorted({*(round(value, 2) for value in steps), in_force})
+    return sorted({*(round(value, 2) for value in steps if value >= floor), in_force})
 
 
 def _why(points: Sequence[Point], in_force: float, best: Point, n_labels: int, w: float) -> str:
     """The proposal in a sentence or two, and what it rests on."""
     now = next(point for point in points if point.threshold == in_force)
     rests = (
-        f"This rests on {n_labels} labels and, where there are few, on the match figures."
+        f"This rests on {several(n_labels, 'label')} and, where there are few, on the match figures."
         if n_labels >= FEW_LABELS
-        else f"This rests on the match figures and only {n_labels} labels: judge the border pairs with --judge first."
+        else f"This rests on the match figures and only {several(n_labels, 'label')}: judge the border pairs with --judge first."
     )
     if best is now:
         return f"Keep {in_force:g}: no other threshold is worth over 2 % more, a good item counting {w:g}, any other -1. {rests}"
@@ -250,7 +257,7 @@ def _why(points: Sequence[Point], in_force: float, best: Point, n_labels: int, w
     share = "" if best.precision is None else f", {best.precision:.0%} of what is sent being good"
     return (
         f"Set {best.threshold:g}: it is worth an estimated {best.utility:.0f} where {in_force:g} is worth {now.utility:.0f}, "
-        f"a good item counting {w:g}, any other -1. {abs(more)} members {'more' if more >= 0 else 'fewer'} would get a "
+        f"a good item counting {w:g}, any other -1. {abs(more)} {'more' if more >= 0 else 'fewer'} would get a "
         f"digest{share}. {rests}"
     )
 

@@ -9,8 +9,8 @@ import click
 from digest.tuning import Point
 from jobs.charts import Chart, Line, bar, png, svg
 from jobs.services import TEMPLATES
-from jobs.terminal import print_json, print_table, printable
-from jobs.tuning import BorderPair, Report
+from jobs.terminal import print_json, print_table, printable, several
+from jobs.tuning import FEW_MEMBERS, BorderPair, Report
 
 BAR = 30
 KEYS = {"member_key", "item_key"}
@@ -36,6 +36,7 @@ def print_report(report: Report, *, as_json: bool = False) -> None:
         return
     title = f"Thresholds of {report.network} {described(report)}"
     print_table(title, COLUMNS, [_row(point, report) for point in report.points], right=range(len(COLUMNS)))
+    click.echo(f"{about_su(report)}\n")
     _print_bars(report)
     if report.border:
         rows = [(facts(p), p.kind, p.title, f"{p.match:g}", ", ".join(p.reason)) for p in report.border]
@@ -47,7 +48,18 @@ def described(report: Report) -> str:
     """Which edition, and of how many members and items."""
     edition = f"in edition {report.edition}" if report.edition else "in an edition that opens now"
     kind = f", for the kind {report.kind}" if report.kind else ""
-    return f"{edition}{kind}: {report.members} members due, {report.items} items, {report.requests} requests"
+    due = f"{several(report.members, 'member')} due"
+    return f"{edition}{kind}: {due}, {several(report.items, 'item')}, {several(report.requests, 'request')}"
+
+
+def about_su(report: Report) -> str:
+    """On how many members T11SU stands, or why it is left out."""
+    members = several(report.known_good, "member")
+    if report.known_good < FEW_MEMBERS:
+        verb = "has" if report.known_good == 1 else "have"
+        only = f"only {members} {verb}" if report.known_good else "no member has"
+        return f"T11SU is left out: {only} an item that is known to be good, and it takes {FEW_MEMBERS}."
+    return f"T11SU is the mean over {members} who have an item that is known to be good; silence scores 0.333."
 
 
 def plain(report: Report) -> dict[str, Any]:
@@ -76,7 +88,7 @@ def _row(point: Point, report: Report) -> tuple[str, ...]:
         f"{point.median_reach:g}",
         str(point.requests_unheard),
         _good(point),
-        "" if point.su is None else f"{point.su:.3f}",
+        "" if point.su is None or point.known_good < FEW_MEMBERS else f"{point.su:.3f}",
         f"{point.utility:,.0f}",
     )
 
@@ -135,7 +147,13 @@ def write_report(report: Report, folder: Path) -> Path:
     )
     rows = [_row(point, report) for point in report.points]
     page = environment.get_template("tuning.html").render(
-        report=report, described=described(report), picture=picture, headings=HEADINGS, rows=rows, facts=facts
+        report=report,
+        described=described(report),
+        picture=picture,
+        headings=HEADINGS,
+        rows=rows,
+        facts=facts,
+        about_su=about_su(report),
     )
     (folder / "tuning.html").write_text(page, encoding="utf-8")
     (folder / "tuning.svg").write_text(picture, encoding="utf-8")

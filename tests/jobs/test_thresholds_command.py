@@ -51,6 +51,14 @@ def test_a_kind_that_does_not_exist_is_refused_and_the_kinds_are_named(installat
     assert all(kind in result.stderr for kind in KINDS)
 
 
+def test_setting_and_undoing_tell_programs_what_they_changed(installation: Installation) -> None:
+    told = printed("thresholds", "set", "40", "--kind", "job")
+    assert (told["kind"], told["before"], told["after"], told["undoes"]) == ("job", None, 40.0, None)
+    undone = printed("thresholds", "undo")
+    assert (undone["kind"], undone["before"], undone["after"], undone["undoes"]) == ("job", 40.0, None, told["key"])
+    assert printed("thresholds", "history") == [undone, told]
+
+
 def test_a_threshold_holds_in_the_next_edition(installation: Installation) -> None:
     germane("thresholds", "set", "100")
     (report,) = printed("run", "--dry-run")

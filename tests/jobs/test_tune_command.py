@@ -77,7 +77,7 @@ def test_for_one_kind_the_other_kinds_keep_their_thresholds(installation: Instal
     assert {pair["kind"] for pair in events["border"]} == {"event"}
     germane("thresholds", "set", "100", "--kind", "resource")
     network = printed(*TUNE)
-    assert point(network, 5.0)["items"] == point(network, 1.0)["items"] == 1, (
+    assert point(network, 15.0)["items"] == point(network, 1.0)["items"] == 1, (
         "a kind with its own threshold is left alone"
     )
 
@@ -126,7 +126,7 @@ def test_pairs_may_be_skipped_and_the_end_of_the_input_is_the_end(
 ) -> None:
     result = germane(*TUNE, "--judge", input=typed)
     assert result.exit_code == 0
-    assert f"{len(kept)} judgements kept" in result.stdout
+    assert f"{len(kept)} judgement{'s' * (len(kept) != 1)} kept" in result.stdout
     assert judged(installation) == kept
 
 
@@ -197,6 +197,26 @@ def test_questions_and_json_do_not_go_together(installation: Installation) -> No
     result = germane(*TUNE, "--judge", "--json")
     assert result.exit_code == 2
     assert "--judge asks questions" in result.stderr
+
+
+def test_no_threshold_is_shown_that_could_not_be_set(installation: Installation) -> None:
+    assert [p["threshold"] for p in printed(*TUNE)["points"]] == [1.0, *range(15, 81, 5)]
+    installation.set("MATCHING__FLOOR", 22)
+    assert [p["threshold"] for p in printed(*TUNE)["points"]] == [1.0, *range(25, 81, 5)]
+
+
+def test_t11su_says_on_how_many_members_it_stands_and_nothing_where_they_are_few(
+    installation: Installation, tmp_path: Path
+) -> None:
+    assert germane(*TUNE, "--judge", input="y\ny\n").exit_code == 0
+    report = printed(*TUNE)
+    assert (report["labels"], report["known_good"]) == (2, 2)
+    assert point(report, 1.0)["su"] is not None
+    shown = germane(*TUNE, "--output", tmp_path).stdout
+    assert "T11SU is left out: only 2 members have an item that is known to be good, and it takes 5" in shown
+    assert not any(f"{p['su']:.3f}" in shown for p in report["points"])
+    page = (tmp_path / "tuning.html").read_text(encoding="utf-8")
+    assert "only 2 members have" in page
 
 
 def test_a_network_without_members_or_items_has_nothing_to_tune(installation: Installation) -> None:
