@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.terminal import as_json_option, network_option, print_json, print_table
+from jobs.terminal import as_json_option, network_option, print_json, print_table, printable
 
 if TYPE_CHECKING:
     from digest.composition import Edition as Fitted
@@ -28,8 +28,11 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Explanation:
-    """The figures behind one pair. `terms` are (term, weight, source), heaviest first; `score` is their sum, or 0 if that is
-    less. `threshold` is the member's own: `usual` is what it is without their feedback."""
+    """The figures behind one pair in an `edition`, empty for one that would open now.
+
+    `terms` are (term, weight, source), heaviest first; `score` is their sum, or 0 if that is less. `threshold` is the member's
+    own: `usual` is what it is without their feedback.
+    """
 
     member: str
     item: str
@@ -104,7 +107,7 @@ def _explain(
     return Explanation(
         member=who,
         item=item.title,
-        edition=edition.slot if edition else "one that would open now",
+        edition=edition.slot if edition else "",
         terms=[(term.label, term.weight, term.source) for term in terms],
         score=float(scores[0, column]),
         match=float(matches[0, column]),
@@ -178,13 +181,28 @@ def _same_thing_sent(
 
 def _print(result: Explanation) -> None:
     shown = [(term, f"{weight:.4f}", SOURCES[source]) for term, weight, source in result.terms if abs(weight) >= 5e-5]
-    print_table(f"{result.member} and “{result.item}”", ("term", "weight", "from"), shown, right=(1,))
+    click.echo(printable(f"{result.member} and “{result.item}”"))
+    if shown:
+        print_table("", ("term", "weight", "from"), shown, right=(1,))
+    else:
+        click.echo("no term in common")
     total = sum(weight for _, weight, _ in result.terms)
     less = "" if total >= 0 else f"; less than nothing counts as {result.score:.4f}"
     click.echo(f"sum of all {len(result.terms)} terms = score {total:.4f}{less}")
-    passes = "at or above" if result.match >= result.threshold else "below"
-    click.echo(f"match {result.match:.0f} of 100, {passes} the threshold of {result.threshold:.0f}{_moved(result)}")
-    click.echo(f"edition {result.edition}: {result.outcome}")
+    click.echo(f"{compared(result.match, result.threshold)}{_moved(result)}")
+    click.echo(
+        f"edition {result.edition}: {result.outcome}"
+        if result.edition
+        else f"{result.outcome}; an edition that would open now is explained"
+    )
+
+
+def compared(match: float, threshold: float) -> str:
+    """Both figures with as few decimal places as it takes to see which is greater."""
+    passes = match >= threshold
+    places = next((n for n in range(4) if (round(match, n) >= round(threshold, n)) == passes), 4)
+    word = "at or above" if passes else "below"
+    return f"match {match:.{places}f} of 100, {word} the threshold of {threshold:.{places}f}"
 
 
 def _moved(result: Explanation) -> str:
@@ -198,7 +216,7 @@ def _plain(result: Explanation) -> dict[str, Any]:
     return {
         "member": result.member,
         "item": result.item,
-        "edition": result.edition,
+        "edition": result.edition or "one that would open now",
         "terms": [{"term": term, "weight": weight, "source": source} for term, weight, source in result.terms],
         "sum": sum(weight for _, weight, _ in result.terms),
         "score": result.score,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobs.run import WORDS
-from jobs.terminal import print_table, printable
+from jobs.terminal import print_table, printable, several
 
 if TYPE_CHECKING:
     from jobs.services import Services
@@ -88,8 +88,9 @@ def print_record(who: str, record: "Record") -> None:
     rest = record.to_choose_from - len(sent) - len(left) - record.below_threshold
     if record.threshold is not None:
         click.echo(
-            f"{record.below_threshold} of {record.to_choose_from} items were below the threshold of {record.threshold:.0f}"
-            + (f", {rest} were not for them, muted or sent before" if rest > 0 else "")
+            f"{record.below_threshold} of {several(record.to_choose_from, 'item')} {_were(record.below_threshold)} below the "
+            f"threshold of {record.threshold:.0f}"
+            + (f", {rest} {_were(rest)} not for them, muted or sent before" if rest > 0 else "")
         )
 
 
@@ -97,8 +98,11 @@ def _state(record: "Record") -> str:
     if record.state != "composed":
         return f"no digest: {WORDS.get(record.reason, record.reason.replace('_', ' '))}"
     why = f" ({printable(record.delivery_reason)})" if record.delivery_reason else ""
-    items = "1 item" if len(record.sent) == 1 else f"{len(record.sent)} items"
-    return f"a digest of {items}, {record.delivery.replace('_', ' ')}{why}"
+    return f"a digest of {several(len(record.sent), 'item')}, {record.delivery.replace('_', ' ')}{why}"
+
+
+def _were(n: int) -> str:
+    return "was" if n == 1 else "were"
 
 
 def _why_sent(terms: list[Any], note: str, dropped: str) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, select, update
 
+from jobs.explain import compared
 from profiles.member import Profile
 from store import editions, items
 from tests.builders import NOW
@@ -102,6 +103,33 @@ def test_what_does_not_fit_has_a_score_of_nothing_and_says_so(installation: Inst
     assert (told["score"], told["match"], told["sum"]) == (0, 0, 0)
     assert told["outcome"] == "no digest: nothing fits"
     assert "below the threshold" in germane("explain", "carol@example.org", "library").stdout
+
+
+def test_what_shares_no_term_is_told_instead_of_an_empty_table(installation: Installation) -> None:
+    shown = germane("explain", "carol@example.org", "library").stdout
+    assert "no term in common" in shown
+    assert "weight" not in shown
+    assert "not in an edition yet; an edition that would open now is explained" in shown
+
+
+def test_a_long_title_stands_on_one_line(installation: Installation) -> None:
+    installation.post(title=f"{'Stroke ' * 19}Stroke", external_id="long")
+    assert f"ann@example.org and “{'Stroke ' * 19}Stroke”" in germane("explain", "ann@example.org", "long").stdout
+
+
+@pytest.mark.parametrize(
+    ("match", "threshold", "expected"),
+    [
+        (32.7, 33.0, "match 32.7 of 100, below the threshold of 33.0"),
+        (32.96, 33.0, "match 32.96 of 100, below the threshold of 33.00"),
+        (33.2, 33.4, "match 33.2 of 100, below the threshold of 33.4"),
+        (33.4, 32.6, "match 33 of 100, at or above the threshold of 33"),
+        (33.0, 33.0, "match 33 of 100, at or above the threshold of 33"),
+        (12.0, 33.0, "match 12 of 100, below the threshold of 33"),
+    ],
+)
+def test_a_match_never_looks_like_the_threshold_it_is_below(match: float, threshold: float, expected: str) -> None:
+    assert compared(match, threshold) == expected
 
 
 def test_a_profile_without_any_interest_is_explained_too(installation: Installation) -> None:
