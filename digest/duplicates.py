@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+import idna
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -34,7 +36,7 @@ def normalised_link(url: str) -> str:
     """
     try:
         parts = urlsplit(url.strip())
-        host, port = (parts.hostname or "").rstrip(".").removeprefix("www."), parts.port
+        host, port = _in_ascii(parts.hostname or "").rstrip(".").removeprefix("www."), parts.port
     except ValueError:
         return ""
     if parts.scheme not in PORTS or not host:
@@ -45,6 +47,11 @@ def normalised_link(url: str) -> str:
     if not page:
         return ""
     return f"{host}{page}" if port in {None, PORTS[parts.scheme]} else f"{host}:{port}{page}"
+
+
+def _in_ascii(host: str) -> str:
+    """Raises ValueError for what is no name of a host."""
+    return host if host.isascii() else idna.encode(host, uts46=True).decode()
 
 
 def _quoted(part: str) -> str:
@@ -83,14 +90,22 @@ def groups(items: Sequence[Item], texts: Rows) -> Ints:
     """For each item the column of the first item that is the same thing (its own where there is none): shape (n_items,).
 
     `texts` are the items' rows of words and word pairs, of any length. Items that take place at different times are different
-    whatever they share: a course is announced again each spring with the same words.
+    whatever they share: a course is announced again each spring with the same words. One without a time that is the same as
+    several of them belongs to the first.
     """
     first, second = pairs(items, texts, items, texts)
     graph = sp.csr_matrix((np.ones(len(first), np.int8), (first, second)), (len(items), len(items)))
-    n_groups, group = connected_components(graph, directed=False)
-    leader = np.full(n_groups, len(items), dtype=np.int64)
-    np.minimum.at(leader, group, np.arange(len(items)))
-    return leader[group]
+    _, group = connected_components(graph, directed=False)
+    times: dict[int, datetime] = {}
+    for item, one in zip(items, group.tolist(), strict=True):
+        if item.event_at is not None:
+            times.setdefault(one, item.event_at)
+    leaders: dict[tuple[int, datetime | None], int] = {}
+    leading = [
+        leaders.setdefault((one, item.event_at or times.get(one)), n)
+        for n, (item, one) in enumerate(zip(items, group.tolist(), strict=True))
+    ]
+    return np.array(leading, dtype=np.int64)
 
 
 def pairs(items: Sequence[Item], texts: Rows, others: Sequence[Item], other_texts: Rows) -> tuple[Ints, Ints]:

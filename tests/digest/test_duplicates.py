@@ -68,6 +68,10 @@ def test_what_names_no_page_is_no_link(link: str) -> None:
     assert normalised_link(link) == ""
 
 
+def test_a_host_in_its_own_script_is_the_same_in_ascii() -> None:
+    assert normalised_link("https://Bücher.example/x") == normalised_link("https://xn--bcher-kva.example/x") != ""
+
+
 def test_the_order_of_parameters_does_not_matter() -> None:
     assert normalised_link("https://a.org/x?b=2&a=1") == normalised_link("https://a.org/x?a=1&utm_medium=m&b=2")
 
@@ -106,6 +110,8 @@ def test_what_takes_place_at_another_time_is_another_thing() -> None:
     undated = replace(spring, event_at=None)
     assert grouped(spring, autumn) == [0, 1]
     assert grouped(spring, undated) == [0, 0]
+    assert grouped(undated, spring, autumn) == grouped(spring, undated, autumn) == [0, 0, 2]
+    assert grouped(autumn, spring, undated, spring) == [0, 1, 0, 1]
 
 
 def test_items_without_words_or_links_are_all_different() -> None:
