@@ -5,13 +5,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+    from rich.text import Text
 
 WIDTH_OF_A_FILE = 160
 
@@ -25,18 +26,43 @@ def print_json(data: object) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False, default=_plain))
 
 
+LONGEST_WHOLE = 24
+"""Characters of a word up to which it is kept in one line of a table, such as an id or a name of a column."""
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], right: Sequence[int] = ()) -> None:
-    """A table on standard output; `right` are the indices of right-aligned columns. Control characters are made visible."""
+    """A table on standard output; `right` are the indices of right-aligned columns. Control characters are made visible.
+
+    Where the terminal is too narrow for the lines, words are kept whole, the longest ones last.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    console, cells = _console(), [[Text(printable(cell)) for cell in row] for row in rows]
+    longest = [_longest_word([Text(name), *(row[n] for row in cells)]) for n, name in enumerate(columns)]
+    room = console.width - GAP * len(columns)
+    most = next((most for most in range(LONGEST_WHOLE, 1, -1) if sum(min(most, word) for word in longest) <= room), 1)
+    table = Table(
+        title=title or None, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
+        collapse_padding=True,
+    )  # fmt: skip
     for n, name in enumerate(columns):
-        table.add_column(name, justify="right" if n in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    _console().print(table)
+        side: Literal["left", "right"] = "right" if n in right else "left"
+        table.add_column(name, justify=side, overflow="fold", min_width=min(most, longest[n]))
+    for row in cells:
+        table.add_row(*row)
+    console.print(table)
+
+
+GAP = 2
+"""Characters between two columns."""
+
+
+def _longest_word(cells: "Iterable[Text]") -> int:
+    from rich.cells import cell_len
+
+    return max((cell_len(word) for cell in cells for word in cell.plain.split()), default=1)
 
 
 def _console() -> "Console":
