@@ -315,19 +315,6 @@ class ImportSettings(Section):
     timeout_s: Seconds = Field(20, description="Most seconds to wait for an http(s) address.")
 
 
-class OrderSettings(Section):
-    """The order of items in a digest; see digest/order.py."""
-
-    mmr_lambda: Share = Field(
-        0.8, description="Order by fit (1) or by variety over topics (0): lambda of maximal marginal relevance."
-    )
-    few: int = Field(
-        10, ge=0, description="A request that so many members or fewer could answer comes first in theirs."
-    )
-    near_days: float = Field(14, gt=0, description="Days before its deadline from which an item moves up.")
-    near_match: Match = Field(10, description="Points of match by which it has moved up when the deadline has come.")
-
-
 class IncomingSettings(Section):
     lmtp_host: str = Field("127.0.0.1", description="The address `germane serve` takes mail on, by LMTP or SMTP.")
     lmtp_port: int = Field(
@@ -410,7 +397,6 @@ class Settings(BaseSettings):
     reach: ReachSettings = ReachSettings()
     urgent: UrgentSettings = UrgentSettings()
     imports: ImportSettings = ImportSettings()
-    order: OrderSettings = OrderSettings()
     incoming: IncomingSettings = IncomingSettings()
     bounces: BouncesSettings = BouncesSettings()
     schedule: ScheduleSettings = ScheduleSettings()

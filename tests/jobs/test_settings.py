@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,9 @@ def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings()
     assert "s3cret" not in repr(settings) + settings.model_dump_json()
     assert "pa55word" not in repr(settings) + settings.model_dump_json()
+
+
+def test_every_section_is_read_by_some_job() -> None:
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "jobs").glob("*.py") if file.stem != "settings")
+    unread = [name for name in Settings.model_fields if not re.search(rf"settings\.{name}\b", code)]
+    assert unread == []
