@@ -98,7 +98,8 @@ def _state(record: "Record") -> str:
     if record.state != "composed":
         return f"no digest: {WORDS.get(record.reason, record.reason.replace('_', ' '))}"
     why = f" ({printable(record.delivery_reason)})" if record.delivery_reason else ""
-    return f"a digest of {several(len(record.sent), 'item')}, {record.delivery.replace('_', ' ')}{why}"
+    held = sum(1 for one in record.sent if not one.dropped)
+    return f"a digest of {several(held, 'item')}, {record.delivery.replace('_', ' ')}{why}"
 
 
 def _were(n: int) -> str:

@@ -47,6 +47,15 @@ def test_an_item_withdrawn_between_composing_and_sending_is_recorded_as_such(ins
     assert "withdrawn before it was sent" in " ".join(germane("explain", "ann@example.org").stdout.split())
 
 
+def test_what_was_taken_out_before_sending_is_not_counted_to_the_digest(installation: Installation) -> None:
+    installation.post(title="Discharge after stroke, a checklist", kind="resource", external_id="checklist")
+    germane("run", "--no-send")
+    germane("items", "withdraw", "checklist")
+    assert "a digest of 3 items, planned" in germane("explain", "ann@example.org").stdout
+    germane("send")
+    assert "a digest of 2 items, handed over" in germane("explain", "ann@example.org").stdout
+
+
 def test_a_request_that_was_closed_takes_nothing_from_the_budget(installation: Installation) -> None:
     installation.post(title="Early supported discharge?", kind="request", external_id="ask")
     germane("run", "--no-send")
