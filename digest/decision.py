@@ -280,14 +280,14 @@ def _shortfalls(pool: Pool, found: Allocation, limits: Limits) -> list[Shortfall
             item=int(n),
             needed=int(limits.need[n]),
             got=int(found.reach[n]),
-            cause=_cause(pool.seen[n].tolist(), int(found.reach[n]), int(limits.most[n])),
+            cause=cause_of(pool.seen[n].tolist(), int(found.reach[n]), int(limits.most[n])),
             counts=dict(zip(SEEN, pool.seen[n].tolist(), strict=True)),
         )
         for n in np.flatnonzero(found.shortfall)
     ]
 
 
-def _cause(seen: list[int], got: int, most: int) -> Cause:
+def cause_of(seen: Sequence[int], got: int, most: int) -> Cause:
     """The one thing that stands in the way of most members; see SEEN. Whom it does not fit, that is said of, full or not."""
     eligible, had_it, muted, _over_budget, in_reach, fitting = seen
     if most <= got:
@@ -305,4 +305,4 @@ def _cause(seen: list[int], got: int, most: int) -> Cause:
     return max(stops, key=lambda cause: stops[cause]) if any(stops.values()) else "too_few"
 
 
-__all__ = ["NOTES", "NO_LIMIT", "Decision", "Reach", "Shape", "Shortfall", "decide", "limits_of"]
+__all__ = ["NOTES", "NO_LIMIT", "Decision", "Reach", "Shape", "Shortfall", "cause_of", "decide", "limits_of"]

@@ -22,8 +22,8 @@ SEEN = ("eligible", "had_it", "muted", "over_budget", "in_reach", "fitting")
 """What is counted of the members considered for an item that has a reach to get: who may receive it at all; of these who had it
 before, who muted it or takes no requests, and of the others whose budget is used up, who fits it at or above the floor and has
 room, and who fits it with or without room."""
-_MUTED = (Block.MUTED_KIND, Block.MUTED_TOPIC, Block.MUTED_POSTER, Block.NO_REQUESTS)
-_NEVER = (Block.NOT_ELIGIBLE, Block.LANGUAGE, Block.OWN)
+MUTED = (Block.MUTED_KIND, Block.MUTED_TOPIC, Block.MUTED_POSTER, Block.NO_REQUESTS)
+NEVER = (Block.NOT_ELIGIBLE, Block.LANGUAGE, Block.OWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,9 +220,9 @@ def _seen(pool: Pool, blocked: Codes, bar: Bar) -> npt.NDArray[np.int64]:
     room = (pool.caps > 0)[:, None] & ((pool.asks > 0)[:, None] | ~bar.is_ask[columns])
     fits = pool.code == Block.NONE
     reached = fits & (pool.caps > 0)[pool.member] & ((pool.asks > 0)[pool.member] | ~bar.is_ask[pool.item])
-    seen[columns, 0] = (~np.isin(codes, _NEVER)).sum(axis=0)
+    seen[columns, 0] = (~np.isin(codes, NEVER)).sum(axis=0)
     seen[columns, 1] = (codes == Block.ALREADY_SENT).sum(axis=0)
-    seen[columns, 2] = np.isin(codes, _MUTED).sum(axis=0)
+    seen[columns, 2] = np.isin(codes, MUTED).sum(axis=0)
     seen[columns, 3] = ((codes == Block.NONE) & ~room).sum(axis=0)
     seen[:, 4] = np.bincount(pool.item[reached], minlength=len(seen)) * bar.needed
     seen[:, 5] = np.bincount(pool.item[fits], minlength=len(seen)) * bar.needed

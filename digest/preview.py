@@ -205,6 +205,8 @@ class Preview:
     """Over the reached: the item that would make room, NOTHING for none."""
     fits: int
     """Members at or above their threshold who may receive it."""
+    fitting: int
+    """Those at or above the floor, as far as it needs readers."""
     full: int
     """Those of them whose digests hold only what matches better, or are needed elsewhere, or who were asked too much lately."""
     over_reach: int
@@ -243,6 +245,7 @@ def preview(
         deep=found.deep,
         pushed_out=found.pushed_out,
         fits=int((passes & free).sum()),
+        fitting=int((free & (passes | (match >= bars.floor))).sum()),
         full=found.full,
         over_reach=found.over_reach,
         lacking=max(0, min(wish.need, wish.most) - len(found.places)),

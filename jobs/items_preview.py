@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli import REJECTED
+from jobs.shortfalls import sentence
 from jobs.terminal import as_json_option, network_option, print_bars, print_json, print_table, printable, progress
 
 if TYPE_CHECKING:
@@ -160,6 +161,8 @@ def print_preview(report: "ItemPreview") -> None:
     title = f"{report.kind}: {report.title}"
     when = "if it were approved now" if report.urgent else "if the edition opened now"
     print_table(title, (when, "members"), summary(report), right=(1,))
+    if report.shortfall:
+        click.echo(sentence(report.shortfall, expected=True))
     for same in report.same_as:
         click.echo(f"The same thing as: {printable(same)}. A member gets one of the two.")
     for facet, counts in report.who.items():

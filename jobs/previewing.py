@@ -10,19 +10,22 @@ import numpy as np
 
 from digest.composition import Batch, Wants, decided, gather
 from digest.composition import Edition as Fitted
-from digest.decision import Reach
-from digest.eligibility import Codes
+from digest.decision import Reach, cause_of
+from digest.eligibility import Block, Codes
 from digest.items import Item
 from digest.limits import NO_LIMIT
-from digest.pool import Pool
+from digest.pool import MUTED, NEVER, SEEN, Pool
 from digest.preview import NOTHING, Bars, Preview, Readers, Standing, Wish, preview
+from digest.reach import unused_words
 from jobs.considering import batch_of, due_members, is_combined
 from jobs.deciding import KEPT_WANTS, reach_of
 from jobs.fitting import edition_settings, fit_edition
 from jobs.rehearsal import audience, imagined
 from jobs.services import Services
+from jobs.shortfalls import told
 from store import items
 from store.considered import PlannedDigest
+from store.decisions import Shortfall
 from store.editions import Edition
 from store.networks import Network
 
@@ -100,6 +103,8 @@ class ItemPreview:
     """(title, members who would lose it), most first."""
     others: list[tuple[float, int, int]]
     """(threshold, members who fit, members reached)"""
+    shortfall: dict[str, Any] | None = None
+    """Where it lacks readers: why, and what would help, as `jobs.shortfalls.told` has it."""
     members: list[Reached] = field(default_factory=list)
     """Who they are, best match first; only for those entitled to names."""
 
@@ -264,8 +269,27 @@ def previewed(loaded: Loaded, number: int, *, names: bool = False) -> ItemPrevie
         border=_border(loaded, found, column, names=names),
         pushed_out=_pushed_out(fitted, found),
         others=found.others,
+        shortfall=_shortfall(loaded, number, found, need, most) if found.lacking else None,
         members=_reached(loaded, found) if names else [],
     )
+
+
+def _shortfall(loaded: Loaded, number: int, found: Preview, need: int, most: int) -> dict[str, Any]:
+    """Why it lacks readers, as an edition would tell; whom it fits and who does not get it has no room for it."""
+    codes, column, got = loaded.codes[:, number], loaded.columns[number], len(found.reached)
+    eligible, had_it, muted = (
+        int(np.count_nonzero(those))
+        for those in (~np.isin(codes, NEVER), codes == Block.ALREADY_SENT, np.isin(codes, MUTED))
+    )
+    seen = (eligible, had_it, muted, found.fitting - got, got, found.fitting)
+    cause: str = cause_of(seen, got, most)
+    if loaded.edition.kind == "urgent" and cause in {"nobody_eligible", "too_few"}:
+        cause = "not_urgent"
+    stated = [member.stated for member in loaded.members]
+    words = unused_words(loaded.fitted, loaded.wants, stated, column) if loaded.wants else []
+    item = loaded.fitted.items[column]
+    counts = dict(zip(SEEN, seen, strict=True))
+    return told([item], Shortfall(item.key, min(need, most), got, cause, counts, words))
 
 
 def _least(fitted: Fitted) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from profiles.member import Profile
+from profiles.member import Preferences, Profile
 from tests.builders import some_preferences, stored_network
 from tests.jobs.installation import ITEMS, Installation, germane, printed
 
@@ -153,6 +153,33 @@ def test_an_audience_that_admits_nobody_reaches_nobody_and_says_so(installation:
     found = preview(a_file(tmp_path, A_REQUEST | {"audience": {"profession": ["astronaut"]}}))
     assert (found["reached"], found["lacking"]) == (0, 5)
     assert found["blocked"] == {"not_eligible": 1}
+
+
+def test_what_it_lacks_is_told_with_the_cause_and_what_would_help(installation: Installation, tmp_path: Path) -> None:
+    file = a_file(
+        tmp_path, A_REQUEST | {"title": "Who keeps bees?", "body": "Hives, honey and swarms.", "reach_needed": 2}
+    )
+    found = preview(file)["shortfall"]
+    assert (found["needed"], found["got"], found["cause"]) == (2, 0, "below_floor")
+    assert "discharge" in found["words"]
+    shown = " ".join(germane("items", "preview", file).stdout.split())
+    assert "“Who keeps bees?” would reach about 0 of the 2 members it needs: it fits too few interests" in shown
+    nobody = preview(a_file(tmp_path, A_REQUEST | {"audience": {"profession": ["astronaut"]}}))["shortfall"]
+    assert nobody["cause"] == "nobody_eligible"
+    assert preview("rehab")["shortfall"] is None
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_it_lacks_in_the_preview_what_it_lacks_in_the_edition(installation: Installation, members: int) -> None:
+    for n in range(members):
+        installation.join(f"m{n}@example.org", STROKE, preferences=Preferences(muted_kinds=("request",)))
+        installation.join(f"n{n}@example.org", STROKE, preferences=Preferences(asks_per_month=0))
+    germane("items", "post", "--kind", "request", "--title", A_REQUEST["title"], "--body", A_REQUEST["body"])
+    (item, *_) = printed("items", "list", "--kind", "request")
+    expected = preview(item["public_id"])["shortfall"]
+    (report,) = printed("run", "--dry-run")
+    (found,) = [one for one in report["short"] if one["item"] == item["public_id"]]
+    assert found == expected
 
 
 def test_an_unknown_item_is_an_error_that_says_what_to_do(installation: Installation) -> None:
