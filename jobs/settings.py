@@ -540,9 +540,15 @@ def _problem(file: Path, error: dict[str, Any]) -> str:
     return f"{origin}: {'.'.join(place)} = {error['input']!r}: {error['msg'].lower()}"
 
 
+GONE = {"order": "its keys are those of [digest]: take the section out"}
+"""Sections that a file of an earlier version may hold, and what to do."""
+
+
 def _nearest(place: list[str]) -> str:
     from difflib import get_close_matches
 
+    if place[0] in GONE:
+        return f"; {GONE[place[0]]}"
     model: Any = Settings
     for part in place[:-1]:
         model = model.model_fields[part].annotation

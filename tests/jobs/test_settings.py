@@ -34,6 +34,7 @@ def test_every_setting_has_its_sentence() -> None:
     [
         ('[smtp]\nhots = "mail"', "unknown key 'smtp.hots'; did you mean 'host'?"),
         ("[colour]\nred = 1", "unknown key 'colour'"),
+        ("[order]\nfew = 10", "unknown key 'order'; its keys are those of [digest]: take the section out"),
         ('[smtp]\nport = "abc"', "smtp.port = 'abc'"),
         ("[digest]\nitems = 0", "digest.items = 0"),
         ("[matching]\nthreshold = 101", "matching.threshold = 101"),
