@@ -51,11 +51,28 @@ def set_budget(services: "Services", member: "StoredMember", changes: dict[str, 
             members.change(connection, member.key, now, preferences=preferences)
 
 
+NAMES = {
+    "items_per_digest": "items in one digest",
+    "mails_per_week": "mails in any 7 days",
+    "hours_between_mails": "hours between two mails",
+    "asks_per_month": "requests in any 31 days",
+}
+
+
+def tell_limits(account: dict[str, Any], changes: dict[str, Any], *, overall: bool) -> None:
+    """Say, to standard error, where something else holds than what was set, since it is more or less than is allowed."""
+    holds, where = account["allowed_overall" if overall else "allowed"], "over all networks" if overall else "here"
+    for name, wanted in changes.items():
+        if wanted != holds[name]:
+            side = "more" if wanted > holds[name] else "less"
+            click.echo(
+                f"germane: {NAMES[name]}: {wanted} is {side} than may be set {where}; {holds[name]} holds", err=True
+            )
+
+
 def print_budget(who: str, account: dict[str, Any]) -> None:
-    names = {"items_per_digest": "items in one digest", "mails_per_week": "mails in any 7 days",
-             "hours_between_mails": "hours between two mails", "asks_per_month": "requests in any 31 days"}  # fmt: skip
     rows = [
-        (words, account["allowed"][name], account["allowed_overall"].get(name, "")) for name, words in names.items()
+        (words, account["allowed"][name], account["allowed_overall"].get(name, "")) for name, words in NAMES.items()
     ]
     print_table(f"What {printable(who)} can be sent", ("", "here", "over all"), rows, right=(1, 2))
     left = account["left"]

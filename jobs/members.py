@@ -193,7 +193,7 @@ def budget(config: Path | None, /, who: str, slug: str, overall: bool, as_json: 
 
     Example: germane members budget jo@example.org --asks-per-month 2
     """
-    from jobs.budget import budget_of, print_budget, set_budget
+    from jobs.budget import budget_of, print_budget, set_budget, tell_limits
 
     services, network = _open(config, slug)
     with services.database.reading() as connection:
@@ -201,6 +201,7 @@ def budget(config: Path | None, /, who: str, slug: str, overall: bool, as_json: 
     if changes := {name: value for name, value in given.items() if value is not None}:
         set_budget(services, found, changes, overall=overall)
     account = budget_of(services, network, found)
+    tell_limits(account, changes, overall=overall)
     print_json(account) if as_json else print_budget(found.member.address, account)
 
 

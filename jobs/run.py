@@ -88,6 +88,8 @@ class RunReport:
     """Items that fewer members get than they need, and why; see `jobs.shortfalls.told`."""
     preview: dict[str, Any] | None = None
     """Of a rehearsal: see `jobs.dry_run.looked_over`."""
+    stored: str = ""
+    """Of a rehearsal: the state of this week's edition where there is one already."""
     mail_server_problem: str = ""
     busy: str = ""
     complete: bool = True
@@ -346,11 +348,14 @@ def rehearse(
     from jobs.items_preview import entitled
     from jobs.previewing import GRID
     from jobs.rehearsal import rehearsed
+    from store import editions
 
     names = bool(address) and entitled(services, network, address)
     _check_templates(services, network)
     watch = partial(advancing, progress, "Rehearsing")
     found = rehearsed(services, network, at, thresholds=GRID, watch=watch)
+    with services.database.reading() as connection:
+        stored = editions.find(connection, network.key, found.edition.slot)
     sizes, skipped, reach = Counter[int](), Counter[str](), Counter[int]()
     for decided in found.decided:
         sizes.update(items for _, state, _, items, *_ in decided.digests if state == "composed")
@@ -367,6 +372,7 @@ def rehearse(
         reach=[(item.kind, item.title, reach[item.key]) for item in found.fitted.items],
         short=[told(found.fitted.items, one) for one in found.shortfalls],
         preview=looked_over(found, names=names),
+        stored=stored.state if stored else "",
     )
 
 
@@ -413,6 +419,11 @@ def _print(reports: list[RunReport], as_json: bool, dry_run: bool) -> None:
 def print_report(report: RunReport) -> None:
     """The summary that an operator wants to see: the balance, who got nothing and why, and what requests reached."""
     title = f"{report.network}, edition {report.slot}: {report.state}"
+    if report.stored:
+        click.echo(
+            f"The edition of {report.slot} is {report.stored} already, and a run changes nothing of it: "
+            "this is what one would send that opened now."
+        )
     print_table(title, ("", "number"), summary(report), right=(1,))
     print_bars("Items in a digest", [(str(size), n) for size, n in report.sizes.items()])
     if report.preview:

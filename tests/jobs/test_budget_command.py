@@ -31,6 +31,15 @@ def test_a_member_sets_less_and_no_more_than_is_allowed(installation: Installati
     assert told["left"]["mails"] == 1
 
 
+def test_that_a_member_may_not_have_as_much_as_was_set_is_said(installation: Installation) -> None:
+    result = germane("members", "budget", "ann@example.org", "--mails-per-week", 50, "--hours-between-mails", 0)
+    assert "mails in any 7 days: 50 is more than may be set here; 7 holds" in result.stderr
+    assert "hours between two mails: 0 is less than may be set here; 1 holds" in result.stderr
+    result = germane("members", "budget", "ann@example.org", "--overall", "--asks-per-month", 100)
+    assert "requests in any 31 days: 100 is more than may be set over all networks; 20 holds" in result.stderr
+    assert germane("members", "budget", "ann@example.org", "--asks-per-month", 3).stderr == ""
+
+
 def test_a_network_has_limits_of_its_own(installation: Installation) -> None:
     assert germane("networks", "set", "breathe-well", "--asks-per-month", 2, "--hours-between-mails", 48).exit_code == 0
     told = printed("members", "budget", "ann@example.org")

@@ -99,3 +99,12 @@ def test_names_are_told_to_coordinators_only(varied: Installation) -> None:
     assert (refused.exit_code, "no active coordinator or admin of breathe-well" in refused.stderr) == (2, True)
     assert germane("run", "--as", "cora@example.org").exit_code == 2
     assert varied.mailed == []
+
+
+def test_that_the_edition_of_the_week_was_composed_already_is_said(installation: Installation) -> None:
+    assert "already" not in germane("run", "--dry-run").stdout
+    germane("run")
+    (report,) = printed("run", "--dry-run")
+    assert (report["state"], report["stored"]) == ("rehearsed", "finished")
+    shown = germane("run", "--dry-run").stdout
+    assert "The edition of 2026-W47 is finished already, and a run changes nothing of it" in " ".join(shown.split())
