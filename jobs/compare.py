@@ -36,7 +36,8 @@ def compare(config: Path | None, slot: str, slug: str, as_json: bool) -> None:
     elif drafts:
         _print(network.slug, summary(drafts))
     else:
-        click.echo(f"{network.slug}: nothing was compared; matching.compare_share in config.toml starts that")
+        where = f" in edition {slot}" if slot else ""
+        click.echo(f"{network.slug}: nothing was compared{where}; matching.compare_share in config.toml starts that")
 
 
 def summary(drafts: "list[Draft]") -> dict[str, Any]:
@@ -61,5 +62,10 @@ def _print(slug: str, found: dict[str, Any]) -> None:
     rows = [(name, found[name]["ours"], found[name]["other"]) for name in ("items", "good", "bad", "wins")]
     title = f"Compared in {slug}: {found['digests']} digests, {found['ties']} of them without a winner"
     print_table(title, ("", "ours", "other"), rows, right=(1, 2))
+    if not found["wins"]["ours"] + found["wins"]["other"]:
+        click.echo(
+            "no digest has a winner yet: no member said more good words, less bad ones, for one side than for the other"
+        )
+        return
     low, high = found["share_of_ours"]
     click.echo(f"Ours wins {low:.0%} to {high:.0%} of those with a winner (95 %); sign test p = {found['p']:.3g}")

@@ -43,15 +43,14 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     longest = [_longest_word([Text(name), *(row[n] for row in cells)]) for n, name in enumerate(columns)]
     room = console.width - GAP * len(columns)
     most = next((most for most in range(LONGEST_WHOLE, 1, -1) if sum(min(most, word) for word in longest) <= room), 1)
-    table = Table(
-        title=title or None, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
-        collapse_padding=True,
-    )  # fmt: skip
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for n, name in enumerate(columns):
         side: Literal["left", "right"] = "right" if n in right else "left"
         table.add_column(name, justify=side, overflow="fold", min_width=min(most, longest[n]))
     for row in cells:
         table.add_row(*row)
+    if title:
+        console.print(Text(printable(title), style="italic"), soft_wrap=True)
     console.print(table)
 
 

@@ -39,8 +39,11 @@ def print_report(report: Report, *, as_json: bool = False) -> None:
     click.echo(f"{about_su(report)}\n")
     _print_bars(report)
     if report.border:
-        rows = [(facts(p), p.kind, p.title, f"{p.match:g}", ", ".join(p.reason)) for p in report.border]
-        print_table("Border pairs, nearest first", ("member", "kind", "item", "match", "reason"), rows, right=(3,))
+        rows = [
+            (facts(p), p.kind, p.title, f"{p.match:g}", f"{p.threshold:g}", ", ".join(p.reason)) for p in report.border
+        ]
+        title = "Border pairs, nearest to the member's own threshold first"
+        print_table(title, ("member", "kind", "item", "match", "threshold", "reason"), rows, right=(3, 4))
     click.echo(report.why)
 
 

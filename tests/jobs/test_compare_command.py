@@ -58,6 +58,13 @@ def test_a_share_of_the_members_is_compared(compared: Installation) -> None:
     assert 0 < printed("compare")["digests"] < report["digests"]
 
 
+def test_before_anybody_said_anything_nobody_has_won(compared: Installation) -> None:
+    germane("run")
+    shown = germane("compare").stdout
+    assert "no digest has a winner yet" in shown
+    assert "%" not in shown
+
+
 def test_the_report_tells_who_won(compared: Installation) -> None:
     germane("run")
     digests = {row.id: row.member_id for row in rows(compared, editions.DIGEST)}
@@ -72,6 +79,7 @@ def test_the_report_tells_who_won(compared: Installation) -> None:
     assert found["share_of_ours"][0] > 0.5
     assert "sign test p = " in germane("compare").stdout
     assert printed("compare", "--edition", "2026-W40")["digests"] == 0
+    assert "nothing was compared in edition 2026-W40" in germane("compare", "--edition", "2026-W40").stdout
 
 
 def test_neither_matcher_picks_again_what_was_sent_and_feedback_is_of_its_own_member(compared: Installation) -> None:

@@ -199,6 +199,15 @@ def test_questions_and_json_do_not_go_together(installation: Installation) -> No
     assert "--judge asks questions" in result.stderr
 
 
+def test_a_border_pair_shows_the_threshold_it_is_near(installation: Installation) -> None:
+    pair = printed(*TUNE)["border"][0]
+    lines = germane(*TUNE).stdout.partition("Border pairs, nearest to the member's own threshold first")[2].splitlines()
+    assert any(
+        pair["member"] in line and f" {pair['match']:g}   " in line and f" {pair['threshold']:g} " in line
+        for line in lines
+    )
+
+
 def test_no_threshold_is_shown_that_could_not_be_set(installation: Installation) -> None:
     assert [p["threshold"] for p in printed(*TUNE)["points"]] == [1.0, *range(15, 81, 5)]
     installation.set("MATCHING__FLOOR", 22)
