@@ -70,12 +70,41 @@ def simulate(
 
     if requests_per_week > items_per_week:
         raise click.UsageError("--requests-per-week is more than --items-per-week; requests are some of the items")
+    _check_places(config, url, out)
     plan = Plan(weeks, members, items_per_week, requests_per_week, seed)
     world = _world(plan, data)
     years = _lived_by_each(config, world, tuple(dict.fromkeys(policies)), url, 1 if url else processes)
     found = {policy: figures(year) for policy, year in years.items()}
     report = Report(world.plan, data.name if data else "", found, years)
     _show(report, out, as_json)
+
+
+def _check_places(config: Path | None, url: str, out: Path | None) -> None:
+    """Raises click.BadParameter for a database that is in use, whose mails would count as sent, and for a folder that cannot be
+    written."""
+    from jobs.settings import load_settings
+    from store import networks
+
+    if out is not None:
+        with _writing(out):
+            out.mkdir(parents=True, exist_ok=True)
+    if not url:
+        return
+    with _database(url, load_settings(config).database.wait_s) as database, database.reading() as connection:
+        known = networks.every(connection)
+    if known:
+        raise click.BadParameter(
+            f"it holds the network {known[0].slug}; name an empty database, as nothing may be in use where a life is simulated",
+            param_hint="--database",
+        )
+
+
+@contextmanager
+def _writing(out: Path) -> "Iterator[None]":
+    try:
+        yield
+    except OSError as error:
+        raise click.BadParameter(f"{out}: {error.strerror}; name another", param_hint="--out") from None
 
 
 def _world(plan: Any, data: Path | None) -> "World":
@@ -194,9 +223,7 @@ def _show(report: "Report", out: Path | None, as_json: bool) -> None:
     from jobs.simulation_output import print_report, write_report
 
     if out is not None:
-        try:
+        with _writing(out):
             page = write_report(report, out)
-        except OSError as error:
-            raise click.BadParameter(f"{out}: {error.strerror}; name another", param_hint="--out") from None
         click.echo(f"The page and its pictures: {page}", err=True)
     print_report(report, as_json=as_json)

@@ -206,7 +206,8 @@ class Simulation:
         now, owner = self._clock(), process_name()
         lease = now + timedelta(seconds=self._services.settings.sending.lease_s)
         with self._database.writing() as connection:
-            released = [edition.key for edition in outbox.open_editions(connection, now, Scope())]
+            mine = Scope(network_key=self.network.key)
+            released = [edition.key for edition in outbox.open_editions(connection, now, mine)]
             claims = outbox.claim(connection, owner, released, now=now, lease_until=lease, limit=BATCH)
             allowed = outbox.mark_dots(connection, owner, {claim.key: claim.number for claim in claims})
             outbox.settle(connection, owner, [_settled(claim, now, claim.key in allowed) for claim in claims])

@@ -10,7 +10,7 @@ import numpy as np
 
 from jobs.charts import Chart, Line, bar, png, svg
 from jobs.services import TEMPLATES
-from jobs.terminal import print_json, print_table
+from jobs.terminal import print_json, print_table, several
 from simulation.calendar import Plan
 from simulation.measures import Figures, Year, asks_of, digest_sizes, mails_by_week, reach_of
 
@@ -89,7 +89,8 @@ def described(report: Report) -> str:
     plan = report.plan
     texts = f", texts and truth of {report.corpus}" if report.corpus else ""
     return (
-        f"{plan.weeks} weeks of {plan.members:,} members, {plan.items} items a week with {plan.requests} requests, "
+        f"{several(plan.weeks, 'week')} of {several(plan.members, 'member')}, {several(plan.items, 'item')} a week "
+        f"with {several(plan.requests, 'request')}, "
         f"seed {plan.seed}{texts}"
     )
 

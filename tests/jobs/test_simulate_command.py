@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from store.database import Database
-from tests.jobs.installation import germane
+from tests.jobs.installation import Installation, germane
 from tests.jobs.test_charts import pixels
 from tests.jobs.test_tune_command import Page
 
@@ -92,9 +92,28 @@ def test_the_page_stands_alone_and_its_pictures_can_be_read(lived: tuple[Path, d
 def test_the_table_names_both_policies_and_plots_follow() -> None:
     result = germane("simulate", "--weeks", 1, "--members", 60, "--items-per-week", 12, "--requests-per-week", 4)
     assert result.exit_code == 0
-    assert "1 weeks of 60 members, 12 items a week with 4 requests, seed 1" in result.stdout
+    assert "1 week of 60 members, 12 items a week with 4 requests, seed 1" in result.stdout
     for words in ("greedy", "allocation", "Budget breaches", "Match lost against unlimited greedy", "█", "by week"):
         assert words in result.stdout, words
+
+
+TINY = ("simulate", "--weeks", 1, "--members", 20, "--items-per-week", 4, "--requests-per-week", 1)
+
+
+def test_a_database_that_is_in_use_is_refused_and_its_outbox_left_alone(installation: Installation) -> None:
+    germane("run", "--no-send")
+    rows = installation.fingerprint
+    url = installation.database.engine.url.render_as_string(hide_password=False)
+    result = germane(*TINY, "--database", url)
+    assert (result.exit_code, "holds the network breathe-well" in result.stderr) == (2, True)
+    assert installation.fingerprint == rows
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_lived(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = germane(*TINY, "--out", tmp_path / "file" / "out")
+    assert (result.exit_code, "name another" in result.stderr) == (2, True)
+    assert "Living" not in result.stderr
 
 
 def test_texts_and_truth_may_come_from_a_labelled_corpus(tmp_path: Path) -> None:
