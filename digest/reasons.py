@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -197,12 +198,22 @@ class _Card:
 
         In a script without spaces, whose words are known in parts only, they are the item's words again.
         """
-        if not self.in_parts:
-            return self._chosen(places, weights, sources, most)
-        text = plain_text(f"{self.item.title}\n{self.item.body}")
-        return _whole_words(self._chosen(places, weights, sources, PARTS), text)[:most]
+        chosen = self._chosen(places, weights, sources, PARTS if self.in_parts else most)
+        phrases = {place: (weight, source) for place, weight, source in zip(places, weights, sources, strict=True)}
+        reasons = self._reasons(chosen, {p: pair for p, pair in phrases.items() if self._is_phrase(p)})
+        return _whole_words(reasons, self.text)[:most] if self.in_parts else reasons
 
-    def _chosen(self, places: list[int], weights: list[float], sources: list[int], most: int) -> list[Reason]:
+    @cached_property
+    def text(self) -> str:
+        return plain_text(f"{self.item.title}\n{self.item.body}")
+
+    @cached_property
+    def folded(self) -> str:
+        return " ".join(self.text.casefold().split())
+
+    def _chosen(
+        self, places: list[int], weights: list[float], sources: list[int], most: int
+    ) -> dict[int, tuple[float, int]]:
         chosen: dict[int, tuple[float, int]] = {}
         taken, bound = 0, 0.0
         for place, weight, source in zip(places, weights, sources, strict=True):
@@ -218,13 +229,53 @@ class _Card:
             elif rivals and self._covers(place, weight, beaten := [p for p in chosen if rivals >> p & 1], chosen):
                 chosen[place] = (weight + sum(chosen.pop(other)[0] for other in beaten), source)
                 taken = sum(1 << other for other in chosen)
+        return chosen
+
+    def _reasons(self, chosen: dict[int, tuple[float, int]], phrases: dict[int, tuple[float, int]]) -> list[Reason]:
+        """What was chosen, the strongest first, with phrases as long as the item's text has them."""
+        labels = {place: self.labels[place] for place in chosen}
+        for place in [place for place in chosen if place in phrases]:
+            if place in chosen:
+                labels[place] = self._lengthen(place, chosen, phrases)
         ranked = sorted(chosen.items(), key=lambda pair: -pair[1][0])
         floor = RELATED_SHARE * ranked[0][1][0] if ranked else 0.0
         return [
-            Reason(self.labels[place], weight, SOURCES[source])
+            Reason(labels[place], weight, SOURCES[source])
             for place, (weight, source) in ranked
             if source != RELATED or weight >= floor
         ]
+
+    def _lengthen(self, place: int, chosen: dict[int, tuple[float, int]], phrases: dict[int, tuple[float, int]]) -> str:
+        """The label of a phrase that takes in others of its source which go on where it ends, or end where it begins, in the
+        item's text. Their weights, and those of what was chosen and is said by it too, become its own in `chosen`."""
+        label, (weight, source), (first, last) = self.labels[place], chosen[place], self._ends(place)
+        for link, (more, origin) in phrases.items():
+            start, end = self._ends(link)
+            onward = start == last
+            if link in chosen or origin != source or more <= 0 or not (onward or end == first):
+                continue
+            word, written = (end, self.labels[link].split()[-1]) if onward else (start, self.labels[link].split()[0])
+            said = [p for p in chosen if word in self.words[self.terms[p]] and chosen[p][1] == source and p != place]
+            for pair in [p for p in said if p in phrases]:
+                if self._ends(pair)[0 if onward else 1] == word:
+                    word, written = self._ends(pair)[1 if onward else 0], self.labels[pair]
+            if any(self.terms[p] >= self.words.space.n_words and self.labels[p] not in written for p in said):
+                continue
+            longer = f"{label} {written}" if onward else f"{written} {label}"
+            if longer.casefold() in self.folded:
+                label, weight = longer, weight + more + sum(chosen.pop(p)[0] for p in said)
+                first, last = (first, word) if onward else (word, last)
+        chosen[place] = (weight, source)
+        return label
+
+    def _is_phrase(self, place: int) -> bool:
+        return self.words.is_pair(self.terms[place]) and GAP not in self.labels[place] and " " in self.labels[place]
+
+    def _ends(self, place: int) -> tuple[str, str]:
+        """The stems of a pair of words."""
+        space = self.words.space
+        first, second = divmod(int(space.pair_codes[self.terms[place] - space.n_words]), PAIR)
+        return space.words[first], space.words[second]
 
     def _covers(self, phrase: int, weight: float, rivals: list[int], chosen: dict[int, tuple[float, int]]) -> bool:
         """True where a phrase says all that the single words say which it would replace, and is strong enough to."""

@@ -91,6 +91,29 @@ def test_a_script_without_spaces_is_told_in_words_and_not_in_their_parts(likes_i
     assert {"早期出院支持", "中风康复"} <= {reason.label for reason in reasons if reason.source == "stated"}
 
 
+@pytest.mark.parametrize(
+    ("title", "stated", "expected"),
+    [
+        ("Early supported discharge teams", "early supported discharge", ["early supported discharge"]),
+        ("Chronic obstructive pulmonary disease", "chronic obstructive pulmonary disease",
+         ["chronic obstructive pulmonary disease"]),
+        ("Home oxygen, then oxygen therapy", "home oxygen, oxygen therapy", ["oxygen", "therapy", "home"]),
+        ("Early supported discharge", "early supported teams", ["early supported"]),
+    ],
+)  # fmt: skip
+def test_pairs_of_words_that_follow_each_other_in_the_item_are_one_phrase(
+    title: str, stated: str, expected: list[str]
+) -> None:
+    items = [Item(title), *ITEMS]
+    space = fit(items, [])
+    rows, profile = space.item_vectors(items), [Profile(stated=stated)]
+    profiles = effective_profiles(space, space.interests(profile), rows)
+    every = explain(space, profiles, rows[[0]])
+    (reasons,) = reasons_for(space, profiles, items, rows, [0], [0], origins(space, profile))
+    assert [reason.label.casefold() for reason in reasons] == expected
+    assert sum(reason.weight for reason in reasons) <= sum(weight for _, weight in every if weight > 0) + 1e-9
+
+
 THAI = [
     ("การฟื้นฟูสมรรถภาพปอดที่บ้าน", "ฉันสนใจการฟื้นฟูสมรรถภาพปอดและออกซิเจนที่บ้าน", "การฟื้นฟูสมรรถภาพปอด"),
     ("คู่มือผู้ป่วยโรคหลอดเลือดสมอง", "ผู้ป่วยเบาหวาน โรคหลอดเลือดสมอง", "โรคหลอดเลือดสมอง"),
