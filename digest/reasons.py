@@ -199,8 +199,11 @@ class _Card:
         In a script without spaces, whose words are known in parts only, they are the item's words again.
         """
         chosen = self._chosen(places, weights, sources, PARTS if self.in_parts else most)
-        phrases = {place: (weight, source) for place, weight, source in zip(places, weights, sources, strict=True)}
-        reasons = self._reasons(chosen, {p: pair for p, pair in phrases.items() if self._is_phrase(p)})
+        phrases = {}
+        if any(map(self._is_phrase, chosen)):
+            given = zip(places, zip(weights, sources, strict=True), strict=True)
+            phrases = {place: pair for place, pair in given if self._is_phrase(place)}
+        reasons = self._reasons(chosen, phrases)
         return _whole_words(reasons, self.text)[:most] if self.in_parts else reasons
 
     @cached_property
@@ -233,14 +236,14 @@ class _Card:
 
     def _reasons(self, chosen: dict[int, tuple[float, int]], phrases: dict[int, tuple[float, int]]) -> list[Reason]:
         """What was chosen, the strongest first, with phrases as long as the item's text has them."""
-        labels = {place: self.labels[place] for place in chosen}
+        longer = {}
         for place in [place for place in chosen if place in phrases]:
             if place in chosen:
-                labels[place] = self._lengthen(place, chosen, phrases)
+                longer[place] = self._lengthen(place, chosen, phrases)
         ranked = sorted(chosen.items(), key=lambda pair: -pair[1][0])
         floor = RELATED_SHARE * ranked[0][1][0] if ranked else 0.0
         return [
-            Reason(labels[place], weight, SOURCES[source])
+            Reason(longer.get(place, self.labels[place]), weight, SOURCES[source])
             for place, (weight, source) in ranked
             if source != RELATED or weight >= floor
         ]
