@@ -138,6 +138,7 @@ def _networks(services: "Services") -> Iterator[Finding]:
         )
     for network in found:
         wrong = [f for f in (check(network) for check in SENDER_CHECKS) if f]
+        wrong += _thresholds(network, services.settings.matching.floor)
         yield from wrong or [Finding(network.slug, "ok", "sender, list id, address and schedule are set")]
 
 
@@ -178,6 +179,22 @@ def _schedule(network: "Network") -> Finding | None:
         what = f"time zone {network.time_zone!r} does not exist"
         return Finding(network.slug, "problem", what, f"germane networks set {network.slug} --time-zone Europe/London")
     return None
+
+
+def _thresholds(network: "Network", floor: float) -> list[Finding]:
+    """Those that were set before the floor was raised above them."""
+    low = {kind: match for kind, match in network.kind_thresholds.items() if match < floor}
+    if network.threshold is not None and network.threshold < floor:
+        low = {"": network.threshold, **low}
+    return [
+        Finding(
+            network.slug,
+            "warning",
+            f"the threshold {match:g}{kind and f' of {kind}'} is under matching.floor = {floor:g}",
+            f"lower matching.floor, or: germane thresholds set {floor:g}{kind and f' --kind {kind}'} --network {network.slug}",
+        )
+        for kind, match in low.items()
+    ]
 
 
 SENDER_CHECKS: tuple[Callable[["Network"], Finding | None], ...] = (_sender, _list_id, _postal_address, _schedule)

@@ -23,6 +23,7 @@ def problems() -> list[dict[str, str]]:
 
 def test_a_sound_installation_has_no_problem(installation: Installation) -> None:
     installation.set("WEB__BASE_URL", "https://digest.example.org")
+    germane("thresholds", "set", 33)
     result = germane("doctor")
     assert result.exit_code == 0
     assert {finding["level"] for finding in findings()} == {"ok"}
@@ -40,10 +41,23 @@ def test_it_writes_and_sends_nothing(installation: Installation) -> None:
 
 
 def test_a_plain_http_address_is_a_warning_only(installation: Installation) -> None:
+    germane("thresholds", "set", 33)
     (warning,) = [finding for finding in findings() if finding["level"] == "warning"]
     assert warning["area"] == "web.base_url"
     assert "https" in warning["advice"]
     assert germane("doctor").exit_code == 0
+
+
+def test_a_threshold_under_a_floor_that_was_raised_since_is_told(installation: Installation) -> None:
+    germane("thresholds", "set", 20)
+    germane("thresholds", "set", 22, "--kind", "job")
+    assert not [one for one in findings() if "matching.floor" in one["what"]]
+    installation.set("MATCHING__FLOOR", 21)
+    (low,) = [one for one in findings() if "matching.floor" in one["what"]]
+    assert low["what"] == "the threshold 20 is under matching.floor = 21"
+    assert "germane thresholds set 21 --network breathe-well" in low["advice"]
+    installation.set("MATCHING__FLOOR", 25)
+    assert len([one for one in findings() if "matching.floor = 25" in one["what"]]) == 2
 
 
 def _no_server(installation: Installation) -> None:
