@@ -15,11 +15,11 @@ from digest.composition import Wants, gather
 from digest.composition import decided as decide_all
 from digest.decision import Decision, Reach, Shortfall
 from digest.pool import Pool
-from digest.reach import reach_left, unused_words
+from digest.reach import limits_for, reach_left, unused_words
 from jobs.considering import batch_of, due_members, is_combined
 from jobs.failpoints import reach as fail_point
 from jobs.services import Services
-from store import considered, decisions, editions
+from store import considered, decisions, editions, records
 from store.considered import PlannedDigest
 from store.database import StoreError
 from store.editions import Edition
@@ -227,3 +227,22 @@ def stored_shortfall(edition: Edition, fitted: Fitted, gathered: Gathered, short
     if cause in {"nobody_eligible", "too_few"}:
         cause = "not_urgent" if edition.kind == "urgent" else "elsewhere" if gathered.elsewhere else cause
     return decisions.Shortfall(fitted.items[short.item].key, short.needed, short.got, cause, short.counts, words)
+
+
+def lost_readers(connection: Connection, edition: Edition, fitted: Fitted) -> list[decisions.Shortfall]:
+    """Items that were to reach as many members as they need and do not, since some of these left, or were asked by others,
+    between the decision and its writing; without those whose lack was told when it was decided."""
+    if fitted.policy == "greedy" or fitted.comparison:
+        return []
+    rules, told = (
+        edition.settings.get("reach", {}),
+        {one.item_key for one in decisions.shortfalls(connection, edition.key)},
+    )
+    so_far = decisions.reach_so_far(connection, [item.key for item in fitted.items])
+    here = dict(records.reaches(connection, edition.key))
+    found = []
+    for item in fitted.items:
+        lacking, got = limits_for(item, rules)[0] - so_far.get(item.key, 0), here.get(item.key, 0)
+        if lacking > 0 and item.key not in told:
+            found.append(decisions.Shortfall(item.key, lacking + got, got, "lost_meanwhile", {}, []))
+    return found

@@ -12,7 +12,7 @@ from digest.items import Item
 from jobs.budgeting import Posted, day_of, requests_among, within_budgets
 from jobs.combined import Present
 from jobs.considering import listen, sent_before
-from jobs.deciding import OtherNetworks, decide_once
+from jobs.deciding import OtherNetworks, decide_once, lost_readers
 from jobs.due import start_of
 from jobs.failpoints import reach as fail_point
 from jobs.fitting import edition_settings, fit_edition
@@ -66,7 +66,7 @@ def compose_edition(
     """Decide the whole edition, then write down every digest that is still planned, shard by shard.
 
     What was decided is kept until all of it is written, so that a process that takes over after a crash writes the rest of the
-    same decision. Raises NotMine when another process took the edition over.
+    same decision; then the edition is `composed`. Raises NotMine when another process took the edition over.
     """
     fitted = _load_or_fit(services, network, edition, owner)
     found = decide_once(services, network, edition, fitted, owner, company)
@@ -89,8 +89,11 @@ def compose_edition(
         except members.DueMoved:
             continue  # another edition mailed some of them since they were read: they are read again
         advance(len(batch))
-    with services.database.writing() as connection:
+    with services.database.writing() as connection:  # one transaction: an edition without a decision is decided, once
+        decisions.save_shortfalls(connection, edition.key, lost_readers(connection, edition, fitted))
         decisions.drop_decision(connection, edition.key)
+        editions.move(connection, edition.key, owner, "opened", "composed")
+    fail_point("run.composed")
 
 
 def _write(

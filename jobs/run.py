@@ -267,22 +267,16 @@ def _compose(services: "Services", network: "Network", edition: "Edition", owner
     """Decide what is still planned, and let the senders have it; an edition released before a crash stays so."""
     from jobs.combined import company_of, explain_guests
     from jobs.edition import compose_edition
+    from store import editions
 
     if edition.state == "opened":
         company = company_of(services, network, edition)
         with _bar(progress, services, edition) as advance:
             compose_edition(services, network, edition, owner, advance, company, explain_guests)
-        _move(services, edition, owner, "opened", "composed")
     if edition.state != "released":
-        _move(services, edition, owner, "composed", "released")
-
-
-def _move(services: "Services", edition: "Edition", owner: str, before: str, after: str) -> None:
-    from store import editions
-
-    with services.database.writing() as connection:
-        editions.move(connection, edition.key, owner, before, after)
-    reach(f"run.{after}")
+        with services.database.writing() as connection:
+            editions.move(connection, edition.key, owner, "composed", "released")
+        reach("run.released")
 
 
 def _send(services: "Services", edition: "Edition", progress: Any) -> "SendReport":

@@ -23,6 +23,7 @@ CAUSES = {
     "reach_limit": "it may go to no more members than this",
     "not_urgent": "too few of those who may receive it take urgent mail",
     "elsewhere": "what fits the others comes in the mail of another network of theirs",
+    "lost_meanwhile": "some of those whom it was for left or were asked by others meanwhile",
 }
 MOST_HELPED = 5
 """Items of a rehearsal for which it is told what would help."""
@@ -36,6 +37,7 @@ HELP = {
     "reach_limit": "raise its --reach-most",
     "not_urgent": "nothing need be done: the next digest brings it to others whom it fits",
     "elsewhere": "that mail brings it to them where it fits; widen its audience if these are too few as well",
+    "lost_meanwhile": "nothing need be done: the next edition looks for others",
 }
 
 

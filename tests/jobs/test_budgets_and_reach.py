@@ -6,10 +6,11 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from jobs import deciding
 from jobs import edition as composing
+from jobs.services import Services
 from profiles.member import Profile
 from store import budgets, decisions, editions, items
 from store.database import Database
@@ -383,3 +384,45 @@ def test_two_editions_decided_at_the_same_moment_stay_within_one_budget(
     assert asked == [4, 4, 4]
     assert sum(report.digests for report in reports) == 6
     assert sum(len(found) for community in communities for found in community.got().values()) == 12
+
+
+def test_a_crash_after_the_last_digest_was_written_leaves_what_fell_short_as_it_was(
+    community: Community, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    community.join("ann")
+    community.post("ask", reach_needed=3)
+
+    def dies(*_: Any) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("store.editions.move", dies)
+        with pytest.raises(RuntimeError):
+            community.compose()
+    (short,) = community.compose().short
+    assert (short["needed"], short["got"], short["cause"]) == (3, 1, "too_few")
+
+
+def test_readers_who_are_lost_to_another_process_are_told_as_lacking(
+    community: Community, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bob is asked by somebody else, and Cai leaves, between the decision and the writing."""
+    _, bob, cai = (community.join(name) for name in ("ann", "bob", "cai"))
+    community.post("ask", reach_needed=3)
+    decide = composing.decide_once
+
+    def then_they_are_gone(services: Services, *given: Any) -> Any:
+        found, at = decide(services, *given), services.now()
+        with services.database.writing() as connection:
+            of_bob = (budgets.ACCOUNT.c.address_key == editions.MEMBER.c.address_key) & (editions.MEMBER.c.id == bob)
+            key = connection.execute(select(budgets.ACCOUNT.c.id).join(editions.MEMBER, of_bob)).scalar_one()
+            budgets.draw(connection, [(key, community.key, None, "urgent", at, at.toordinal(), 1, 4, 4)])
+            connection.execute(update(editions.MEMBER).where(editions.MEMBER.c.id == cai).values(status="left"))
+        return found
+
+    monkeypatch.setattr(composing, "decide_once", then_they_are_gone)
+    report = community.compose()
+    assert list(community.got()) == ["Ann"]
+    (short,) = report.short
+    assert (short["needed"], short["got"], short["cause"]) == (3, 1, "lost_meanwhile")
+    assert "meanwhile" in short["why"]
