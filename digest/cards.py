@@ -15,6 +15,8 @@ from digest.translation import Translation, direction
 
 LONGEST_TITLE = 200
 LONGEST_NAME = 100
+LONGEST_REASON = 120
+"""Characters of a reason, about a line of a mail on a desk; its first words stand whatever their length."""
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -150,9 +152,20 @@ def reason(terms: Iterable[tuple[str, str]], topic_labels: Mapping[str, str], tr
     """The sentence under a card. `terms` are (label, source) pairs, heaviest first.
 
     A source is stated, topic, related or learned; a topic may be named by its key or its label. Nothing is named twice. The
-    sources deep and bridging, of an empty term, say first that the item comes from under the threshold, and why.
+    sources deep and bridging, of an empty term, say first that the item comes from under the threshold, and why. What makes the
+    sentence longer than `LONGEST_REASON` is left out, the lightest term first.
     """
-    terms = tuple(terms)
+    terms = list(terms)
+    kept = {"network", *_notes(translation)}
+    while len(sentence := _reason(terms, topic_labels, translation)) > LONGEST_REASON:
+        light = [n for n, (_, source) in enumerate(terms) if source not in kept][1:]
+        if not light:
+            break
+        del terms[light[-1]]
+    return sentence
+
+
+def _reason(terms: Sequence[tuple[str, str]], topic_labels: Mapping[str, str], translation: Translation) -> str:
     grouped: dict[str, list[str]] = {}
     named: set[str] = set()
     for term, source in terms:

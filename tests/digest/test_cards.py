@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from digest.cards import Card, Place, card, lead, reason, web_address
+from digest.cards import LONGEST_REASON, Card, Place, card, lead, reason, web_address
 from digest.items import Item
 from digest.translation import load_translations
 from tests.digest.mails import an_environment
@@ -106,6 +106,21 @@ def test_what_came_from_under_the_threshold_is_marked_before_the_reason() -> Non
     )
     assert "from beside your usual field; you said stroke" in reason((("", "bridging"), *terms), {}, ENGLISH)
     assert reason((("", "deep"),), {}, ENGLISH).endswith("less closely than usual")
+
+
+def test_a_reason_that_is_too_long_for_a_line_leaves_its_weakest_words_out() -> None:
+    long = [("Acute stroke care", "topic"), ("Virtual wards and hospital at home", "related"), ("miles", "stated")]
+    assert why(*long) == (
+        "Why you get this: you follow Acute stroke care; related to what you said: Virtual wards and hospital at home"
+    )
+    assert why(long[0], long[2]) == "Why you get this: you follow Acute stroke care; you said miles"
+    assert why(*long[::-1]) == (
+        "Why you get this: you said miles; related to what you said: Virtual wards and hospital at home"
+    )
+    assert len(why(*long)) <= LONGEST_REASON < len(why(*long)) + len("; you said miles")
+    assert why(("word " * 40, "stated"), ("miles", "stated")).endswith("word word")
+    named = reason([("", "deep"), *long, ("Breathe Well", "network")], {}, ENGLISH)
+    assert named.endswith("less closely than usual; you follow Acute stroke care; you are in Breathe Well")
 
 
 def test_the_lead_counts_each_kind_requests_first() -> None:
