@@ -104,9 +104,11 @@ def instance(seed: int) -> tuple[Candidates, Limits]:
         per_poster=int(rng.integers(0, 3)),
         topics=sp.csr_matrix(rng.random((n_items, n_topics)) < 0.35),
         per_topic=int(rng.integers(0, 4)),
-        burden=rng.choice([0.0, 0.0, 5.0, 15.0, 40.0, 90.0], n_members) if rng.random() < 0.3 else None,
     )
-    return Candidates(member, item, match, match < threshold), limits
+    burden = None
+    if rng.random() < 0.3:
+        burden = rng.choice([0.0, 0.0, 5.0, 15.0, 40.0, 90.0], n_members)[member] * is_ask[item]
+    return Candidates(member, item, match, match < threshold, burden), limits
 
 
 def _some_alike(rng: np.random.Generator, n_items: int) -> Any:

@@ -4,7 +4,7 @@ Found is, in this order: the least shortfall of needed reach ("no request unhear
 match less what asking costs those who were asked much. The limits always hold. See docs/decisions/allocation.md for the method.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,7 @@ def greedy(candidates: Candidates, limits: Limits) -> Allocation:
         topics=limits.topics,
         per_topic=0,
     )
-    problem = Problem.of(candidates, blind)
+    problem = Problem.of(replace(candidates, burden=None), blind)
     return told(problem, limits, sweep(problem, np.where(problem.deep, 0, problem.value)).chosen)
 
 

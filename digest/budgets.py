@@ -15,14 +15,8 @@ import numpy.typing as npt
 
 WEEK_DAYS = 7
 MONTH_DAYS = 31
-BURDEN_DAYS = 364
+YEAR_DAYS = 364
 """Days for which it is remembered how often somebody was asked."""
-QUARTER_DAYS = 91
-"""Days whose usual number of requests somebody may get at once, however short a time ago they were first asked."""
-STEEPNESS = 8
-"""Of the cost of asking: so steep that it falls on those who are asked most, and hardly on anybody else."""
-ONLY_IF_NEEDED = 180.0
-"""Points of match that asking somebody costs at most: more than any match is worth."""
 Ints = npt.NDArray[np.int64]
 
 
@@ -112,38 +106,3 @@ def _after(at: datetime, gaps: list[tuple[datetime, timedelta]]) -> datetime:
         if other - gap < at < other + gap:
             at = other + gap
     return at
-
-
-class Asked(NamedTuple):
-    """Of some members how many requests they got in the last BURDEN_DAYS, how many days ago the first of these came, how many are
-    allowed in a month, and what share of all that are allowed is to be usual; 0 for any number."""
-
-    lately: Ints
-    days: Ints
-    allowed: Ints
-    share: float
-
-    @property
-    def usual(self) -> Ints:
-        """Requests since the first one from which on only those are to come that would otherwise lack readers.
-
-        It grows with the days, so that whoever gets them for long may still be asked for what fits best; whole ones, from 0.
-        """
-        days = np.clip(self.days, QUARTER_DAYS, BURDEN_DAYS)
-        return np.floor(self.share * self.allowed * days / MONTH_DAYS).astype(np.int64)
-
-    @property
-    def burden(self) -> npt.NDArray[np.float64]:
-        """What asking once more costs, in points of match, so that the load is spread over those who could all help.
-
-        It rises with the power STEEPNESS of what they got, and comes to a whole match at what is usual.
-        """
-        if not self.share:
-            return np.zeros(len(self.lately))
-        heavy = 100.0 * np.minimum(self.lately / np.maximum(self.usual, 1e-9), 2.0) ** STEEPNESS
-        return np.minimum(heavy, ONLY_IF_NEEDED)
-
-    def at_once(self, left: Ints) -> Ints:
-        """Of the requests that are `left` those that one digest may hold: up to what is usual, and one at least."""
-        room = np.maximum(self.usual - self.lately, 1)
-        return np.minimum(left, room) if self.share else left

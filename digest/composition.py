@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from digest.asking import Asked
 from digest.calibration import DEFAULT, Background, Calibration, Judged
 from digest.decision import NO_LIMIT, Decision, Look, Policy, Reach, Shape, Shortfall, decide, limits_of, topic_rows
 from digest.duplicates import Duplicates
@@ -201,9 +202,9 @@ class Batch:
     """Some members as an edition sees them: all of length n_members.
 
     `sent` are pairs (row, column) that must not be sent again; `heard` is what these members said before. `room` (items) and
-    `asks` are what their budgets leave, None where nothing limits them, `burden` what asking them costs in points of match, and
-    `no_requests` says who allows none at all. `carried` are pairs that the last edition carried over,
-    `spent` those that it gave up.
+    `asks` are what their budgets leave, None where nothing limits them, `asked` how often they were asked lately, and
+    `no_requests` says who allows none at all. `carried` are pairs that the last edition carried over, `spent` those that it
+    gave up.
     """
 
     profiles: Sequence[Profile]
@@ -215,7 +216,7 @@ class Batch:
     """An even random number for each member: settles who is compared."""
     room: Ints | None = None
     asks: Ints | None = None
-    burden: npt.NDArray[np.float64] | None = None
+    asked: Asked | None = None
     no_requests: npt.NDArray[np.bool_] | None = None
     carried: tuple[Ints, Ints] | None = None
     spent: tuple[Ints, Ints] | None = None
@@ -295,7 +296,7 @@ def gather(edition: Edition, batch: Batch, reach: Reach) -> tuple[Wants, Pool]:
         batch.carried,
         _beside(edition, batch),
         edition.candidates,
-        batch.burden,
+        batch.asked,
     )
     return matched.wants, pool
 
@@ -330,7 +331,7 @@ def decided(edition: Edition, pool: Pool, reach: Reach) -> tuple[Decision, list[
         days = np.array([_days_left(item, edition.as_of) for item in edition.items])
         topics = topic_rows(edition.items, edition.topics, with_above=True)
         look = shape(limits.is_ask, candidates, days, topics, rule=edition.order)
-    return decide(pool, limits, edition.policy, Look(look, edition.order), edition.candidates)
+    return decide(pool, limits, edition.policy, Look(look, edition.order), edition.candidates, edition.shape.ask_cost)
 
 
 def _days_left(item: Item, now: datetime | None) -> float:

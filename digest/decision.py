@@ -12,12 +12,15 @@ import scipy.sparse as sp
 
 from digest import order
 from digest.allocation import NO_LIMIT, NOBODY, Allocation, Candidates, Left, Limits, allocate, greedy
+from digest.asking import Requests, level
 from digest.eligibility import Block
 from digest.items import Item, Topic
 from digest.pool import SEEN, Pool
 from digest.selection import place_within
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.floating]
+Bools = npt.NDArray[np.bool_]
 Policy = Literal["allocation", "greedy"]
 Cause = Literal[
     "nobody_eligible", "all_had_it", "all_muted", "all_over_budget", "below_floor", "too_few", "reach_limit"
@@ -50,10 +53,12 @@ class Reach(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Most items of one poster and of one topic in a digest; 0 for no limit."""
+    """Most items of one poster and of one topic in a digest, 0 for no limit; and what share of an edition's match may be given up
+    so that requests go to those who were asked less."""
 
     per_poster: int = 0
     per_topic: int = 0
+    ask_cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +169,25 @@ def limits_of(items: Sequence[Item], reach: Reach, shape: Shape, group: Ints, po
         per_poster=shape.per_poster,
         topics=topic_rows(items, [Topic(key, key) for key in sorted({key for item in items for key in item.topics})]),
         per_topic=shape.per_topic,
-        burden=pool.burden if pool.burden.any() else None,
     )
+
+
+def asking(pool: Pool, is_ask: Bools, most: npt.NDArray[np.integer], ask_cost: float) -> tuple[Floats, float]:
+    """What asking costs over the pairs of the pool, in points of match, and the level at which it costs a whole match.
+
+    The share `ask_cost` of the match of all that passes may be given up for it; infinite is the level where that is nothing.
+    """
+    free = pool.code == Block.NONE
+    asks = np.flatnonzero(free & (is_ask & (most > 0))[pool.item])
+    requests = Requests(pool.member[asks], pool.match[asks], pool.deep[asks])
+    before, found = requests.before, np.inf
+    if ask_cost:
+        passing = float(pool.match[free & ~pool.deep].sum(dtype=np.float64))
+        room = np.where(pool.caps > 0, pool.asks, 0)
+        found = level(pool.asked, room, requests, before, ask_cost * passing)
+    burden = np.zeros(len(pool), np.float32)
+    burden[asks] = pool.asked.burden(requests.member, found, before)
+    return burden, found
 
 
 def _codes(words: Sequence[str]) -> Ints:
@@ -195,12 +217,18 @@ class Look(NamedTuple):
 
 
 def decide(
-    pool: Pool, limits: Limits, policy: Policy, look: Look | None = None, most_left_out: int = 32
+    pool: Pool,
+    limits: Limits,
+    policy: Policy,
+    look: Look | None = None,
+    most_left_out: int = 32,
+    ask_cost: float = 0.0,
 ) -> tuple[Decision, list[Shortfall]]:
     """Choose from the pool for everybody, put each digest in order, and name the reason for each other pair that passed."""
     look = look or Look()
     free = np.flatnonzero(pool.code == Block.NONE)
-    candidates = Candidates(pool.member[free], pool.item[free], pool.match[free], pool.deep[free])
+    burden, _ = asking(pool, limits.is_ask, limits.most, ask_cost)
+    candidates = Candidates(pool.member[free], pool.item[free], pool.match[free], pool.deep[free], burden[free])
     found = _allocated(candidates, limits, policy)
     note = np.zeros(len(pool), dtype=np.uint8)
     note[free[found.chosen & candidates.deep]] = DEEP
@@ -305,4 +333,6 @@ def cause_of(seen: Sequence[int], got: int, most: int) -> Cause:
     return max(stops, key=lambda cause: stops[cause]) if any(stops.values()) else "too_few"
 
 
-__all__ = ["NOTES", "NO_LIMIT", "Decision", "Reach", "Shape", "Shortfall", "cause_of", "decide", "limits_of"]
+__all__ = [
+    "NOTES", "NO_LIMIT", "Decision", "Reach", "Shape", "Shortfall", "asking", "cause_of", "decide", "limits_of"
+]  # fmt: skip

@@ -13,8 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from digest.budgets import ONLY_IF_NEEDED
-
 Ints = npt.NDArray[np.integer]
 Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
@@ -62,13 +60,17 @@ class Candidates:
     """Pairs that may be chosen, as parallel arrays sorted by member, then item; each pair stands once.
 
     `match` is from 0 to 100. `deep` marks pairs under the member's threshold but at or above the floor: they are chosen only
-    where a request would otherwise miss the reach it needs. Compact types (int32, float32) halve the memory.
+    where a request would otherwise miss the reach it needs. `burden` is what asking costs, in points of match, 0 for pairs
+    that ask for nothing: where it is no less than the match, a member is asked only if the request would otherwise lack readers.
+    Compact types (int32, float32) halve the memory.
     """
 
     member: Ints
     item: Ints
     match: Floats
     deep: Bools
+    burden: Floats | None = None
+    """None for nobody."""
 
     def __len__(self) -> int:
         return len(self.member)
@@ -97,9 +99,6 @@ class Limits:
     """Of shape (n_items, n_topics): where an item has a topic."""
     per_topic: int
     """Most items of one topic in a digest; 0 for no limit."""
-    burden: Floats | None = None
-    """Over members: points of match that asking them costs, as they were asked much already; None for nobody. Where this is no
-    less than the match, they are asked only if the request would otherwise lack readers."""
 
     @property
     def n_members(self) -> int:
@@ -110,13 +109,10 @@ class Limits:
         return len(self.need)
 
 
-def values(candidates: Candidates, limits: Limits) -> Floats:
+def values(candidates: Candidates) -> Floats:
     """What each pair is worth: its match, less the burden of being asked. Of shape (n_pairs,)."""
     worth = np.maximum(candidates.match, candidates.match.dtype.type(LEAST_VALUE))
-    if limits.burden is None:
-        return worth
-    burden = np.clip(limits.burden, 0.0, ONLY_IF_NEEDED).astype(worth.dtype)
-    return np.asarray(worth - burden[candidates.member] * limits.is_ask[candidates.item])
+    return worth if candidates.burden is None else np.asarray(worth - candidates.burden.astype(worth.dtype))
 
 
 @dataclass(frozen=True)
@@ -201,7 +197,7 @@ class Problem:
         """Raises ValueError for pairs that are not sorted, stand twice, or name a member or item that there is not."""
         _check(candidates, limits)
         most = np.clip(limits.most, 0, None).astype(np.int64)
-        value = values(candidates, limits)
+        value = values(candidates)
         members = np.arange(limits.n_members + 1)
         return cls(
             member=candidates.member.astype(np.int32, copy=False),

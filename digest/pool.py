@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from digest.asking import Asked
 from digest.eligibility import Block, Codes
 from digest.selection import place_within
 from digest.thresholds import moved
@@ -33,9 +34,8 @@ class Pool:
     `deep` marks pairs under the member's threshold, but at or above the floor, of items that still need readers; `code` is a
     Block, 0 for pairs that may be chosen; `again` marks those that an earlier edition carried over, `beside` those of items from
     beside the member's usual field. Of `bridging` (whether they may get such a one), `caps` and `asks` (items and requests that
-    still fit), `burden` (points of match that asking them costs), `below` (allowed items under the threshold), `threshold` and
-    `shift` (how far feedback would move any threshold) there is one for each member.
-    `seen` of shape (n_items, len(SEEN)) counts members.
+    still fit), `lately` and `allowed` (see `Asked`), `below` (allowed items under the threshold), `threshold` and `shift` (how
+    far feedback would move any threshold) there is one for each member. `seen` of shape (n_items, len(SEEN)) counts members.
     """
 
     member: npt.NDArray[np.int32]
@@ -49,7 +49,8 @@ class Pool:
     bridging: Bools
     caps: npt.NDArray[np.int64]
     asks: npt.NDArray[np.int64]
-    burden: npt.NDArray[np.float64]
+    lately: npt.NDArray[np.int64]
+    allowed: npt.NDArray[np.int64]
     below: npt.NDArray[np.int64]
     threshold: npt.NDArray[np.float64]
     shift: npt.NDArray[np.float64]
@@ -61,6 +62,10 @@ class Pool:
     @property
     def n_members(self) -> int:
         return len(self.caps)
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(self.lately, self.allowed)
 
     @classmethod
     def joined(cls, parts: Sequence["Pool"], n_items: int) -> "Pool":
@@ -79,7 +84,7 @@ def nobody(n_items: int) -> Pool:
     return Pool(
         none.astype(np.int32), none.astype(np.int32), none.astype(np.float32), none.astype(np.float32),
         none.astype(np.bool_), none.astype(np.bool_), none.astype(np.uint8), none.astype(np.bool_), none.astype(np.bool_),
-        none, none, none.astype(np.float64), none, none.astype(np.float64), none.astype(np.float64),
+        none, none, none, none, none, none.astype(np.float64), none.astype(np.float64),
         np.zeros((n_items, len(SEEN)), np.int64),
     )  # fmt: skip
 
@@ -121,7 +126,7 @@ def pooled(
     carried: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = None,
     beside: Beside | None = None,
     most_left_out: int = 32,
-    burden: npt.NDArray[np.float64] | None = None,
+    asked: Asked | None = None,
 ) -> Pool:
     """The pool of one batch. `scores` and `matches` have the same entries; all three are of shape (n_members, n_items).
 
@@ -129,6 +134,7 @@ def pooled(
     member's `most_left_out` best are kept, without those that were recorded as over budget before.
     """
     n_members, n_items = blocked.shape
+    asked = Asked(*np.zeros((2, n_members), np.int64)) if asked is None else asked
     row = np.repeat(np.arange(n_members, dtype=np.int32), np.diff(matches.indptr))
     column, match = matches.indices.astype(np.int32), matches.data.astype(np.float32)
     code = blocked[row, column]
@@ -160,7 +166,8 @@ def pooled(
         bridging=np.zeros(n_members, np.bool_) if beside is None else beside.wish,
         caps=caps,
         asks=asks,
-        burden=np.zeros(n_members) if burden is None else burden,
+        lately=asked.lately.astype(np.int64),
+        allowed=asked.allowed.astype(np.int64),
         below=below.astype(np.int64),
         threshold=threshold,
         shift=bar.shifts,

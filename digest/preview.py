@@ -116,30 +116,29 @@ class Standing:
     weakest_ask: Ints
     weakest_ask_match: Floats
     burden: Floats
-    """Points of match that asking them costs."""
+    """Points of match that asking them once more costs."""
 
     @classmethod
     def of(
         cls,
         member: Ints,
         item: Ints,
-        match: Floats,
+        worth: Floats,
         is_ask: Bools,
         spare: Ints,
         caps: Ints,
         asks: Ints,
         burden: Floats | None = None,
     ) -> "Standing":
-        """From chosen pairs; over items whether it is a request and how many more members than it needs it goes to; over members
-        how many items and requests fit in all, and what asking them costs."""
+        """From chosen pairs, each worth its match less what asking costs; over items whether it is a request and how many more
+        members than it needs it goes to; over members how many items and requests fit in all, and what asking once more costs."""
         n = len(caps)
         asked = is_ask[item]
         burden = np.zeros(n) if burden is None else burden
-        match = match - np.where(asked, burden[member], 0.0)
         given = spare[item] > 0
-        weakest, weakest_match = _weakest(n, member[given], item[given], match[given])
+        weakest, weakest_match = _weakest(n, member[given], item[given], worth[given])
         asked_too = given & asked
-        weakest_ask, weakest_ask_match = _weakest(n, member[asked_too], item[asked_too], match[asked_too])
+        weakest_ask, weakest_ask_match = _weakest(n, member[asked_too], item[asked_too], worth[asked_too])
         return cls(
             any_room=np.bincount(member, minlength=n) < caps,
             ask_room=np.bincount(member[asked], minlength=n) < asks,

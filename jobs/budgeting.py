@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from digest.budgets import Allowance, Asked, Bounds, Room, Wished, room
+from digest.asking import Asked
+from digest.budgets import Allowance, Bounds, Room, Wished, room
 from digest.composition import Edition as Fitted
 from digest.decision import NO_LIMIT
 from digest.eligibility import Block
@@ -89,21 +90,18 @@ def _allowances(
 def asked_lately(
     members: Sequence[PlannedDigest], accounts: Mapping[int, Account], network: Network, edition: Edition
 ) -> Asked:
-    """How often members were asked lately, beside what is usual in the network, or more for who allows more."""
+    """How often members were asked lately, beside what the network allows in a month, or they where that is more."""
     limits = edition.settings.get("budget")
     if limits is None:
-        nobody = np.zeros(len(members), np.int64)
-        return Asked(nobody, nobody, nobody, 0.0)
+        return Asked(*np.zeros((2, len(members)), np.int64))
     bounds, _ = bounds_of(limits)
     of_network = Wished(*(getattr(network, name) for name in Wished._fields))
     wished = (Wished(asks_per_month=member.asks_per_month) for member in members)
     allowed = np.array([bounds.allowance(of_network, wish).asks_per_month for wish in wished], dtype=np.int64)
     known = [accounts.get(member.member_key) for member in members]
     lately = np.array([account.asked if account else 0 for account in known], dtype=np.int64)
-    first = np.array([account.first_asked if account else 0 for account in known], dtype=np.int64)
-    days = np.where(lately > 0, day_of(edition.as_of, network) + 1 - first, 0)
     usual = bounds.allowance(of_network, Wished()).asks_per_month
-    return Asked(lately, days, np.maximum(allowed, usual), limits.get("ask_share", 0.0))
+    return Asked(lately, np.maximum(allowed, usual))
 
 
 def bounds_of(limits: dict[str, int]) -> tuple[Bounds, Bounds]:

@@ -36,7 +36,6 @@ def batch_of(
     day = day_of(edition.as_of, network)
     accounts = budgets.accounts(connection, network.key, first, last, day)
     rooms = rooms_of(able, accounts, network, edition)
-    asked = asked_lately(able, accounts, network, edition)
     items_left = [fitted.most_items if room.mails else 0 for room in rooms]
     carried = considered.carried_pairs(connection, first, last, [item.key for item in fitted.items])
     again, spent = (_pairs_at(able, fitted, pairs) for pairs in carried)
@@ -48,8 +47,8 @@ def batch_of(
         heard=heard_of(able, fitted, listen(connection, first, last, edition.as_of)),
         draws=np.array([draw_of(network, edition, member) for member in able], dtype=np.uint64),
         room=np.array(items_left, dtype=np.int64),
-        asks=asked.at_once(np.array([room.asks for room in rooms], dtype=np.int64)),
-        burden=asked.burden,
+        asks=np.array([room.asks for room in rooms], dtype=np.int64),
+        asked=asked_lately(able, accounts, network, edition),
         no_requests=take_no_requests(able, accounts, network, edition),
         carried=again,
         spent=spent,

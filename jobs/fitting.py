@@ -40,7 +40,11 @@ def edition_settings(services: Services, network: Network) -> dict[str, Any]:
         "floor": settings.matching.floor,
         "policy": settings.digest.policy,
         "order": {name: getattr(settings.digest, name) for name in OrderRule.__slots__},
-        "shape": {"per_poster": settings.digest.per_poster, "per_topic": settings.digest.per_topic},
+        "shape": {
+            "per_poster": settings.digest.per_poster,
+            "per_topic": settings.digest.per_topic,
+            "ask_cost": settings.budget.ask_cost,
+        },
         "reach": settings.reach.model_dump() | {"most_urgent": settings.urgent.most},
         "budget": settings.budget.model_dump(),
         "combine": not settings.matching.compare_share,  # what is compared is one network's

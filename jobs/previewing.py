@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from digest.asking import Requests
 from digest.composition import Batch, Wants, decided, gather
 from digest.composition import Edition as Fitted
-from digest.decision import Reach, cause_of
+from digest.decision import Reach, asking, cause_of
 from digest.eligibility import Block, Codes
 from digest.items import Item
 from digest.limits import NO_LIMIT
@@ -181,16 +182,21 @@ def load(
 def _standing(fitted: Fitted, pool: Pool, reach: Reach) -> Standing:
     """What each member gets without the items previewed."""
     decision, _ = decided(fitted, pool, reach)
-    item = decision.item.astype(np.int64)
+    item, member = decision.item.astype(np.int64), decision.member.astype(np.int64)
+    asks, everybody = np.flatnonzero(fitted.asks[item]), np.arange(pool.n_members)
+    _, level = asking(pool, fitted.asks, reach.most, fitted.shape.ask_cost)
+    given = Requests(member[asks], decision.match[asks], np.zeros(len(asks), np.bool_))
+    worth = decision.match.astype(np.float64)
+    worth[asks] -= pool.asked.burden(given.member, level, given.before)
     return Standing.of(
-        decision.member.astype(np.int64),
+        member,
         item,
-        decision.match.astype(np.float64),
+        worth,
         fitted.asks,
         np.bincount(item, minlength=len(fitted.items)) - reach.needed,
         pool.caps,
         pool.asks,
-        pool.burden,
+        pool.asked.burden(everybody, level, np.bincount(given.member, minlength=pool.n_members)),
     )
 
 

@@ -262,13 +262,13 @@ class BudgetSettings(Section):
     asks_per_month: int = Field(
         4, ge=1, le=200, description="Most requests for help sent to a member in any 31 days in one network."
     )
-    ask_share: float = Field(
-        0.57,
+    ask_cost: float = Field(
+        0.05,
         ge=0,
         le=1,
         description=(
-            "Share of the requests that a member allowed since the first in the last year (a quarter at least) from which"
-            " on they get only such as would lack readers; 0: none."
+            "Share of an edition's match that may be given up so that requests go to those who were asked less in the last"
+            " year; 0: none."
         ),
     )
     most_asks_per_month: int = Field(20, ge=1, le=200, description="Most that a member may ask for.")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, Text, cast, exists, func, insert, literal, or_, select, update
 
-from digest.budgets import BURDEN_DAYS, MONTH_DAYS, Drawn, Wished
+from digest.budgets import MONTH_DAYS, YEAR_DAYS, Drawn, Wished
 from store import tables
 from store.database import insert_rows
 
@@ -29,13 +29,12 @@ _COLUMNS = ("account_id", "network_id", "digest_id", "what", "at", "day", "mails
 
 class Account(NamedTuple):
     """A person's account: what they want over all networks, what was drawn lately and is to come, how often they were asked for
-    help in the last BURDEN_DAYS, and on what day (its ordinal) the first time."""
+    help in the last YEAR_DAYS."""
 
     key: int
     wished: Wished
     drawn: tuple[Drawn, ...]
     asked: int = 0
-    first_asked: int = 0
 
 
 def open_accounts(connection: Connection, network_key: int) -> None:
@@ -75,10 +74,9 @@ def accounts(
     drawn: dict[int, list[Drawn]] = {}
     for row in connection.execute(_draws(mine, day)):
         drawn.setdefault(row[0], []).append(Drawn(*tuple(row)[1:]))
-    asked = {account: (int(n), int(first)) for account, n, first in connection.execute(_asked(mine, day))}
+    asked = {account: int(n) for account, n in connection.execute(_asked(mine, day))}
     return {
-        row[0]: Account(row[1], Wished(*row[2:]), tuple(drawn.get(row[1], ())), *asked.get(row[1], (0, 0)))
-        for row in rows
+        row[0]: Account(row[1], Wished(*row[2:]), tuple(drawn.get(row[1], ())), asked.get(row[1], 0)) for row in rows
     }
 
 
@@ -88,8 +86,8 @@ def _draws(mine: ColumnElement[bool], day: int) -> Select[Any]:
 
 
 def _asked(mine: ColumnElement[bool], day: int) -> Select[Any]:
-    columns = (DRAW.c.account_id, func.sum(DRAW.c.asks), func.min(DRAW.c.day))
-    found = _standing(mine, day - BURDEN_DAYS, *columns).where(DRAW.c.asks > 0)
+    columns = (DRAW.c.account_id, func.sum(DRAW.c.asks))
+    found = _standing(mine, day - YEAR_DAYS, *columns).where(DRAW.c.asks > 0)
     return found.group_by(DRAW.c.account_id)
 
 

@@ -1,10 +1,9 @@
 from datetime import UTC, datetime, timedelta
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.budgets import MONTH_DAYS, ONLY_IF_NEEDED, WEEK_DAYS, Allowance, Asked, Bounds, Drawn, Wished, room
+from digest.budgets import MONTH_DAYS, WEEK_DAYS, Allowance, Bounds, Drawn, Wished, room
 
 NOW = datetime(2026, 11, 16, 7, 30, tzinfo=UTC)
 TODAY = NOW.toordinal()
@@ -83,32 +82,3 @@ def test_whatever_was_drawn_room_is_never_below_nothing_and_no_draw_makes_it_lar
         now = left(*some[: n + 1])
         assert all(0 <= new <= old for new, old in zip(now, before, strict=True))
         before = now
-
-
-def asked(lately: list[int], days: int = 0, allowed: int = 4, share: float = 0.57) -> Asked:
-    n = len(lately)
-    return Asked(np.array(lately, np.int64), np.full(n, days), np.full(n, allowed), share)
-
-
-def test_asking_costs_a_whole_match_once_somebody_got_their_share_of_what_they_allow() -> None:
-    lately = list(range(13))
-    cost = asked(lately).burden
-    assert (np.diff(cost) >= 0).all()
-    assert (cost[0], cost[1] < 1, cost[5] < 30, cost[6], cost[12]) == (0, True, True, 100, ONLY_IF_NEEDED)
-    assert asked(lately, allowed=20).burden[12] < 10, "who allows more is asked more"
-    assert not asked(lately, share=0).burden.any()
-    assert asked([0, 1], allowed=0).burden.tolist() == [0, ONLY_IF_NEEDED]
-
-
-def test_what_is_usual_grows_with_the_days_since_the_first_request_from_a_quarter_to_a_year() -> None:
-    assert [int(asked([6], days).usual[0]) for days in (0, 91, 182, 364, 500)] == [6, 6, 13, 26, 26]
-    assert asked([6], 91).burden[0] == 100
-    assert asked([6], 182).burden[0] < 1
-
-
-def test_one_digest_holds_no_more_requests_than_are_usual_yet_one_at_least() -> None:
-    left = np.full(4, 4)
-    assert asked([0, 3, 5, 9]).at_once(left).tolist() == [4, 3, 1, 1]
-    assert asked([0, 3, 5, 9], days=182).at_once(left).tolist() == [4, 4, 4, 4]
-    assert asked([0, 3, 5, 9]).at_once(np.zeros(4, np.int64)).tolist() == [0, 0, 0, 0]
-    assert asked([0, 3, 5, 9], share=0).at_once(left).tolist() == [4, 4, 4, 4]

@@ -166,29 +166,41 @@ def test_nobody_is_asked_more_often_in_a_month_than_they_may_be(community: Commu
     assert community.left(3)["Ann", "ask30"] == "carried_over"
 
 
-@pytest.mark.parametrize(("share", "asked"), [(0.5, {"Ann", "Bob"}), (0, {"Ann"})])
+@pytest.mark.parametrize(("cost", "asked"), [(0.05, {"Ann", "Bob"}), (0, {"Ann"})])
 def test_of_two_whom_a_request_fits_alike_the_one_who_was_asked_less_is_asked(
-    community: Community, share: float, asked: set[str]
+    community: Community, cost: float, asked: set[str]
 ) -> None:
     for name in ("ann", "bob"):
         community.join(name)
     for week in range(2):
         community.post(f"ask{week}", title=f"Request {week} on discharge after stroke", reach_needed=1, reach_most=1)
-        community.compose(budget={"ask_share": share})
+        community.compose(budget={"ask_cost": cost})
     assert set(community.got()) == asked
 
 
 def test_who_was_asked_much_gets_a_request_only_where_it_would_lack_readers(community: Community) -> None:
     community.join("ann")
     community.post("first")
-    community.compose()
-    community.post("second", title="Another request on discharge after stroke")
-    budget = {"ask_share": 0.05}  # of about twelve
+    budget = {"asks_per_month": 1, "ask_cost": 1.0}
+    community.compose(budget=budget)
+    community.week = 5  # a month later she may be asked again
+    community.post("second", title="Another request on discharge after stroke", published_at=NOW + timedelta(weeks=4))
     for _ in range(2):
         community.compose(budget=budget, reach={"needed_request": 0})
-    assert [community.left(week)["Ann", "second"] for week in (1, 2)] == ["carried_over", "asked_enough"]
+    assert [community.left(week)["Ann", "second"] for week in (5, 6)] == ["carried_over", "asked_enough"]
     community.compose(budget=budget, reach={"needed_request": 1})
     assert community.got()["Ann"] == ["first", "second"]
+
+
+def test_what_is_given_up_to_ask_evenly_is_a_share_of_the_match(community: Community) -> None:
+    community.join("ann")
+    community.post("first")
+    budget = {"asks_per_month": 1}
+    community.compose(budget=budget)
+    community.week = 5
+    community.post("second", title="Another request on discharge after stroke", published_at=NOW + timedelta(weeks=4))
+    community.compose(budget=budget, reach={"needed_request": 0})
+    assert community.got()["Ann"] == ["first", "second"], "all that fits would be given up, not one twentieth of it"
 
 
 def test_what_found_no_room_is_carried_over_once_and_then_over_budget(community: Community) -> None:

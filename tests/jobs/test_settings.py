@@ -40,7 +40,7 @@ def test_every_setting_has_its_sentence() -> None:
         ("[matching]\nthreshold = 101", "matching.threshold = 101"),
         ("[matching]\nfloor = 50", "matching.floor = 50 is above matching.threshold = 33"),
         ("[budget]\nasks_per_month = 0", "budget.asks_per_month = 0"),
-        ("[budget]\nask_share = -0.1", "budget.ask_share = -0.1"),
+        ("[budget]\nask_cost = -0.1", "budget.ask_cost = -0.1"),
         ("[budget]\nmails_per_week = 9", "budget.mails_per_week = 9 is above budget.most_mails_per_week = 7"),
         ("[reach]\nneeded_request = 50", "reach.needed_request = 50 is above reach.most_request = 40"),
         ('[smtp]\nsecurity = "rot13"', "smtp.security = 'rot13'"),
