@@ -16,6 +16,7 @@ import scipy.sparse as sp
 
 from bench.exact import Figures, breaches, exact, instance, least_shortfall
 from digest.allocation import NO_LIMIT, NOBODY, Candidates, Limits, allocate, greedy
+from digest.asking import Asked, Requests, costs
 from jobs.charts import Chart, Line, bar, png, svg
 
 DRAWN = 34
@@ -69,6 +70,17 @@ def scarce() -> tuple[Candidates, Limits]:
     return pairs, replace(limits, need=need, most=most, asks=np.minimum(limits.asks, 1))
 
 
+def with_burden(pairs: Candidates, limits: Limits, asked: Asked, ask_cost: float = 0.05) -> Candidates:
+    """The same with what asking costs, as an edition has it."""
+    asks = np.flatnonzero(limits.is_ask[pairs.item])
+    requests = Requests(pairs.member[asks], pairs.match[asks], pairs.deep[asks])
+    burden = np.zeros(len(pairs), np.float32)
+    burden[asks], _ = costs(
+        asked, limits.asks, requests, ask_cost * float(pairs.match[~pairs.deep].sum(dtype=np.float64))
+    )
+    return replace(pairs, burden=burden)
+
+
 def peak_mb() -> float:
     """The most memory this process has had. `ru_maxrss` would be no less than that of the process which started it."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
@@ -76,11 +88,12 @@ def peak_mb() -> float:
 
 
 def measured(n_members: int, n_items: int = 1000, drawn: int = DRAWN) -> dict[str, float]:
-    """Seconds and memory of one allocation in this process, and what it comes to beside greedy."""
+    """Seconds and memory of one allocation in this process, with what asking costs, and what it comes to beside greedy."""
     pairs, limits = edition(n_members, n_items, drawn)
+    asked = Asked(np.random.default_rng(2).integers(0, 30, n_members), np.full(n_members, 4))
     before = peak_mb()
     wall, cpu = time.perf_counter(), time.process_time()
-    found = allocate(pairs, limits)
+    found = allocate(with_burden(pairs, limits, asked), limits)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = peak_mb()
     alone = greedy(pairs, limits)

@@ -75,3 +75,10 @@ def level(asked: Asked, room: Ints, requests: Requests, before: Ints, give_up: f
     high = high[np.argsort(-edge[high], kind="stable")]
     spared = int(np.searchsorted(np.cumsum(match[high]), give_up, side="right"))
     return LEAST_LEVEL if spared == len(high) else max(LEAST_LEVEL, float(edge[high[spared]]) * (1 + A_LITTLE))
+
+
+def costs(asked: Asked, room: Ints, requests: Requests, give_up: float) -> tuple[Doubles, float]:
+    """What asking costs over the requests, in points of match, and the `level` at which that is a whole match."""
+    before = requests.before
+    found = level(asked, room, requests, before, give_up)
+    return asked.burden(requests.member, found, before), found

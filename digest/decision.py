@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from digest import order
 from digest.allocation import NO_LIMIT, NOBODY, Allocation, Candidates, Left, Limits, allocate, greedy
-from digest.asking import Requests, level
+from digest.asking import Requests, costs
 from digest.eligibility import Block
 from digest.items import Item, Topic
 from digest.pool import SEEN, Pool
@@ -180,13 +180,11 @@ def asking(pool: Pool, is_ask: Bools, most: npt.NDArray[np.integer], ask_cost: f
     free = pool.code == Block.NONE
     asks = np.flatnonzero(free & (is_ask & (most > 0))[pool.item])
     requests = Requests(pool.member[asks], pool.match[asks], pool.deep[asks])
-    before, found = requests.before, np.inf
+    burden, found = np.zeros(len(pool), np.float32), np.inf
     if ask_cost:
         passing = float(pool.match[free & ~pool.deep].sum(dtype=np.float64))
         room = np.where(pool.caps > 0, pool.asks, 0)
-        found = level(pool.asked, room, requests, before, ask_cost * passing)
-    burden = np.zeros(len(pool), np.float32)
-    burden[asks] = pool.asked.burden(requests.member, found, before)
+        burden[asks], found = costs(pool.asked, room, requests, ask_cost * passing)
     return burden, found
 
 
