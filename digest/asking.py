@@ -23,6 +23,7 @@ ONLY_IF_NEEDED = 180.0
 TIE = 0.001
 """Points for each request of the last year, which settle who of two is asked whom it fits alike."""
 A_LITTLE = 1e-4
+"""By how much the level lies above that of a pair which is not to be turned down."""
 
 
 class Asked(NamedTuple):
@@ -40,7 +41,7 @@ class Asked(NamedTuple):
         ONLY_IF_NEEDED. Nothing where the level is infinite."""
         if level == np.inf:
             return np.zeros(len(member))
-        heavy = 100.0 * np.minimum(self.load(member, before) / level, 2.0) ** STEEPNESS
+        heavy = 100.0 * (self.load(member, before) / level) ** STEEPNESS
         return np.asarray(np.minimum(heavy + TIE * (self.lately[member] + before), ONLY_IF_NEEDED))
 
 
