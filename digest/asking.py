@@ -16,6 +16,8 @@ Bools = npt.NDArray[np.bool_]
 
 STEEPNESS = 12
 """Of the cost of asking: so steep that it falls on those who are asked most, and hardly on anybody else."""
+EASING = 0.6
+"""Power of the level by which less may be given up: who is spared while all loads are low is spared for the year to come."""
 LEAST_LEVEL = 1.0
 """Nobody is spared who got fewer requests in a year than they allow in a month."""
 ONLY_IF_NEEDED = 180.0
@@ -63,8 +65,8 @@ class Requests(NamedTuple):
 
 
 def level(asked: Asked, room: Ints, requests: Requests, before: Ints, give_up: float) -> float:
-    """The load at which asking costs a whole match: the lowest at which what is turned down for it has a match of `give_up` in
-    all, and LEAST_LEVEL at least.
+    """The load at which asking costs a whole match: the lowest at which what is turned down for it has no more match in all than
+    `give_up / level ** EASING`, and LEAST_LEVEL at least.
 
     `room` are the requests that each member can still be asked; what goes beyond them is turned down in any case. A pair costs
     as much as it is worth at the level `load * (100 / match) ** (1 / STEEPNESS)`: those go first where it is highest.
@@ -74,8 +76,8 @@ def level(asked: Asked, room: Ints, requests: Requests, before: Ints, give_up: f
     edge = asked.load(requests.member[open_], before[open_]) * (100.0 / match) ** (1.0 / STEEPNESS)
     high = np.flatnonzero(edge >= LEAST_LEVEL)
     high = high[np.argsort(-edge[high], kind="stable")]
-    spared = int(np.searchsorted(np.cumsum(match[high]), give_up, side="right"))
-    return LEAST_LEVEL if spared == len(high) else max(LEAST_LEVEL, float(edge[high[spared]]) * (1 + A_LITTLE))
+    too_much = np.cumsum(match[high]) > give_up / edge[high] ** EASING
+    return max(LEAST_LEVEL, float(edge[high[too_much.argmax()]]) * (1 + A_LITTLE)) if too_much.any() else LEAST_LEVEL
 
 
 def costs(asked: Asked, room: Ints, requests: Requests, give_up: float) -> tuple[Doubles, float]:

@@ -54,7 +54,7 @@ class Reach(NamedTuple):
 
 class Shape(NamedTuple):
     """Most items of one poster and of one topic in a digest, 0 for no limit; and what share of an edition's match may be given up
-    so that requests go to those who were asked less."""
+    so that requests go to those who were asked less (see `asking`)."""
 
     per_poster: int = 0
     per_topic: int = 0
@@ -175,7 +175,8 @@ def limits_of(items: Sequence[Item], reach: Reach, shape: Shape, group: Ints, po
 def asking(pool: Pool, is_ask: Bools, most: npt.NDArray[np.integer], ask_cost: float) -> tuple[Floats, float]:
     """What asking costs over the pairs of the pool, in points of match, and the level at which it costs a whole match.
 
-    The share `ask_cost` of the match of all that passes may be given up for it; infinite is the level where that is nothing.
+    The share `ask_cost` of the match of all that passes may be given up for it where the level is 1; the level is infinite where
+    that is nothing.
     """
     free = pool.code == Block.NONE
     asks = np.flatnonzero(free & (is_ask & (most > 0))[pool.item])

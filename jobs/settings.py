@@ -263,12 +263,12 @@ class BudgetSettings(Section):
         4, ge=1, le=200, description="Most requests for help sent to a member in any 31 days in one network."
     )
     ask_cost: float = Field(
-        0.05,
+        0.1,
         ge=0,
         le=1,
         description=(
-            "Share of an edition's match that may be given up so that requests go to those who were asked less in the last"
-            " year; 0: none."
+            "Share of an edition's match that may be given up so that requests go to others than those who got a month's"
+            " allowance of them in the last year, and less to spare those who got more than that; 0: none."
         ),
     )
     most_asks_per_month: int = Field(20, ge=1, le=200, description="Most that a member may ask for.")

@@ -185,11 +185,17 @@ def test_who_was_asked_much_gets_a_request_only_where_it_would_lack_readers(comm
     community.compose(budget=budget)
     community.week = 5  # a month later she may be asked again
     community.post("second", title="Another request on discharge after stroke", published_at=NOW + timedelta(weeks=4))
-    for _ in range(2):
+    for week in range(2):
+        community.post(
+            f"day{week}",
+            kind="event",
+            title=f"A day on discharge at home {week}",
+            published_at=NOW + timedelta(weeks=4),
+        )
         community.compose(budget=budget, reach={"needed_request": 0})
     assert [community.left(week)["Ann", "second"] for week in (5, 6)] == ["carried_over", "asked_enough"]
     community.compose(budget=budget, reach={"needed_request": 1})
-    assert community.got()["Ann"] == ["first", "second"]
+    assert community.got()["Ann"] == ["first", "day0", "day1", "second"]
 
 
 def test_what_is_given_up_to_ask_evenly_is_a_share_of_the_match(community: Community) -> None:
