@@ -131,10 +131,11 @@ def inspect(config: Path | None, /, limit: int, as_json: bool, **chosen: Any) ->
 
 
 def _print_entry(entry: "Entry", attempts: list[dict[str, Any]]) -> None:
+    from store.outbox import WAITING
+
     click.echo(f"{entry.key} {entry.kind} {entry.slot or '-'} to {entry.address}: {entry.state}")
-    click.echo(
-        f"  {entry.message_id}, planned {entry.created_at:%Y-%m-%d %H:%M}, next not before {entry.not_before:%Y-%m-%d %H:%M}"
-    )
+    due = f", next not before {entry.not_before:%Y-%m-%d %H:%M}" if entry.state in WAITING else ""
+    click.echo(f"  {entry.message_id}, planned {entry.created_at:%Y-%m-%d %H:%M}{due}")
     if entry.reason:
         click.echo(f"  {entry.reason}")
     for made in attempts:

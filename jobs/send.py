@@ -82,12 +82,15 @@ def send(config: Path | None, slug: str, limit: int | None, processes: int | Non
     Example: germane send --network breathe-well --limit 100
     """
     from jobs.cli import MAIL_SERVER, PARTLY
+    from jobs.senders import most_processes
     from jobs.services import open_services
     from store import networks
 
     services = open_services(config)
     with services.database.reading() as connection:
         network = networks.find(connection, slug).key if slug else None
+    if processes and processes > (most := most_processes(services.settings)):
+        click.echo(f"no more than {most} send: each needs one of the connections that the settings allow", err=True)
     with progress() as bars:
         report = send_due(services, network=network, limit=limit, processes=processes, progress=bars)
     _print(report, as_json)

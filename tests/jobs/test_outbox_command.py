@@ -47,6 +47,7 @@ def test_a_message_is_shown_with_every_attempt_and_reply(installation: Installat
     addresses = _filled(installation, faults=(REFUSED,))
     shown = germane("outbox", "inspect", "--member", addresses[0].upper()).output
     assert "550 5.7.1 not on our list (about policy at RCPT)" in shown
+    assert "next not before" not in shown, "what was refused is not tried again by itself"
     (entry,) = printed("outbox", "inspect", "--state", "refused")
     assert [made["enhanced_status"] for made in entry["attempts_made"]] == ["5.7.1"]
     assert len(printed("outbox", "inspect", "--domain", "other.example.org")) == 4
@@ -56,7 +57,10 @@ def test_a_message_is_shown_with_every_attempt_and_reply(installation: Installat
 def test_what_was_refused_is_planned_again_and_sent_with_the_same_message_id(installation: Installation) -> None:
     addresses = _filled(installation, faults=(REFUSED,))
     assert germane("outbox", "retry", "--about", "policy").output == "1 messages planned again\n"
-    assert germane("send").exit_code == 0
+    assert "next not before" in germane("outbox", "inspect", "--state", "planned").output
+    sent = germane("send", "--processes", "16")
+    assert sent.exit_code == 0
+    assert "no more than 4 send: each needs one of the connections" in sent.stderr
     assert sorted(installation.server.recipients()) == sorted(addresses)
     assert _states(installation) == {"handed_over": 4}
     assert germane("status").exit_code == 0
