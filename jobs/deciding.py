@@ -234,10 +234,8 @@ def lost_readers(connection: Connection, edition: Edition, fitted: Fitted) -> li
     between the decision and its writing; without those whose lack was told when it was decided."""
     if fitted.policy == "greedy" or fitted.comparison:
         return []
-    rules, told = (
-        edition.settings.get("reach", {}),
-        {one.item_key for one in decisions.shortfalls(connection, edition.key)},
-    )
+    rules = edition.settings.get("reach", {})
+    told = {one.item_key for one in decisions.shortfalls(connection, edition.key)}
     so_far = decisions.reach_so_far(connection, [item.key for item in fitted.items])
     here = dict(records.reaches(connection, edition.key))
     found = []
