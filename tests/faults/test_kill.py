@@ -25,7 +25,7 @@ from tests.faults.misbehaving import Fault, Misbehaving
 OUTBOX = Outbox.__table__  # type: ignore[attr-defined]
 EDITION = Edition.__table__  # type: ignore[attr-defined]
 
-MESSAGES = 120
+MESSAGES = 300
 CONNECTIONS = 5
 GERMANE = (sys.executable, "-c", "from jobs.cli import main; main()")
 
