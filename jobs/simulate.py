@@ -206,13 +206,14 @@ def _database(url: str, wait_s: float) -> "Iterator[Database]":
 
 
 def _under(settings: "Settings", policy: str) -> "Settings":
-    """The settings with this policy, and with a secret where there is none: links in sample mails lead nowhere."""
+    """The settings with this policy, unsigned, and with a secret where there is none: sample mails lead nowhere."""
     from pydantic import SecretStr
 
     known = min(settings.matching.background_items, BACKGROUND_ITEMS)
     changes: dict[str, Any] = {
         "digest": settings.digest.model_copy(update={"policy": policy}),
         "matching": settings.matching.model_copy(update={"background_items": known}),
+        "dkim": settings.dkim.model_copy(update={"sign": False}),
     }
     if not settings.secret_key.get_secret_value():
         changes["secret_key"] = SecretStr(SECRET)

@@ -109,6 +109,12 @@ def test_a_database_that_is_in_use_is_refused_and_its_outbox_left_alone(installa
     assert installation.fingerprint == rows
 
 
+def test_mails_that_nobody_gets_are_not_signed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GERMANE_DKIM__SIGN", "true")
+    monkeypatch.setenv("GERMANE_DKIM__KEYS", str(tmp_path))  # where there are no keys
+    assert germane(*TINY).exit_code == 0
+
+
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_lived(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     result = germane(*TINY, "--out", tmp_path / "file" / "out")
