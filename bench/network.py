@@ -12,8 +12,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from bench.corpora import Record
-from digest.calibration import Background, Calibration, Effects, Judged, calibrate
+from digest.calibration import SAMPLE, Background, Calibration, Effects, Judged, calibrate
 from digest.fitting import fit
+from digest.hubness import crowd_of, damped
 from digest.items import Item
 from digest.learning import Feedback, effective_profiles
 from digest.learning import Settings as LearningSettings
@@ -70,11 +71,15 @@ class Network:
 
     def background(self, profiles: Rows) -> Background:
         """What is usual for members of these profiles."""
-        return Background.of(self._matcher, profiles, self.past)
+        return Background.of(self._matcher, profiles, damped(self.space, self.past[-SAMPLE:]))
+
+    def beside(self, profiles: Rows) -> "Network":
+        """Whose items are seen beside members of these profiles."""
+        return replace(self, space=self.space.beside(crowd_of(profiles)))
 
     def scores(self, profiles: Rows, rows: Rows) -> Floats:
         """Of all profiles with all rows of items, those below 0 included."""
-        return np.vstack(list(self._matcher.blocks(profiles, rows)))
+        return np.vstack(list(self._matcher.blocks(profiles, damped(self.space, rows))))
 
     @property
     def _matcher(self) -> TfidfMatcher:
@@ -129,7 +134,8 @@ def gone_through(network: Network, members: Sequence[Record], weeks: Sequence[We
     """
     scores = []
     for week in weeks:
-        scores.append(network.scores(network.profiles(members), network.rows(week.items)))
+        profiles = network.profiles(members)
+        scores.append(network.beside(profiles).scores(profiles, network.rows(week.items)))
         members = [told(member, week.items, grades) for member, grades in zip(members, week.grades, strict=True)]
         network = network.joined_by(week.items)
     return np.hstack(scores), members
@@ -138,7 +144,8 @@ def gone_through(network: Network, members: Sequence[Record], weeks: Sequence[We
 def unlearnt(network: Network, members: Sequence[Record], weeks: Sequence[Week]) -> Learnt:
     """The same where feedback calibrates the match, and profiles stay what they were before the weeks."""
     profiles = network.profiles(members)
-    scores = [network.scores(profiles, network.rows(week.items)) for week in weeks]
+    beside = network.beside(profiles)
+    scores = [beside.scores(profiles, network.rows(week.items)) for week in weeks]
     return _calibrated(network, members, np.hstack(scores), weeks)
 
 
@@ -149,6 +156,7 @@ def told(member: Record, items: Sequence[Record], grades: Floats) -> Record:
 
 def _calibrated(network: Network, members: Sequence[Record], scores: Floats, weeks: Sequence[Week]) -> Learnt:
     profiles, found = network.profiles(members), sp.csr_matrix(scores)
+    network = network.beside(profiles)
     row = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
     good = np.hstack([week.grades for week in weeks]) > 0
     judged = Judged.of(found, good[row, found.indices], network.background(profiles))

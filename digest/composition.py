@@ -3,17 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from digest.asking import Asked
-from digest.calibration import DEFAULT, Background, Calibration, Judged
+from digest.calibration import DEFAULT, SAMPLE, Background, Calibration, Judged
 from digest.decision import NO_LIMIT, Decision, Look, Policy, Reach, Shape, Shortfall, decide, limits_of, topic_rows
 from digest.duplicates import Duplicates
 from digest.eligibility import Block, Codes, Members, blocks
 from digest.feedback import Rule, Said, Told, shifts, weights
+from digest.hubness import damped
 from digest.interleaving import MATCHERS, NO_TEAM, Comparison, Draws, interleaved
 from digest.items import AUDIENCE_FACETS, Item, Topic
 from digest.learned import Learned, forgotten_rows, learned_terms
@@ -24,7 +26,7 @@ from digest.pool import Bar, Beside, Pool, pooled, raised
 from digest.reasons import Origins, Reason, reasons_for
 from digest.selection import Selection, place_within
 from digest.thresholds import moved
-from digest.vectors import Rows, VectorSpace
+from digest.vectors import Rows, VectorSpace, unit_rows
 from profiles.member import Preferences, Profile
 
 Ints = npt.NDArray[np.int64]
@@ -59,8 +61,9 @@ class Wants:
 class Edition:
     """What is the same for every member: the items to choose from, their rows, and the space and past they are seen in.
 
-    `rows` is of shape (n_items, n_columns), `past` of shape (n_past, n_columns), oldest first; `thresholds` of shape (n_items,)
-    are those of the items' kinds, `threshold` the one for kinds that have none of their own.
+    `rows` is of shape (n_items, n_columns), as seen beside the crowd (`hubness.damped`), `past` of shape (n_past, n_columns),
+    oldest first, as they are; `thresholds` of shape (n_items,) are those of the items' kinds, `threshold` the one for kinds that
+    have none of their own.
     """
 
     items: Sequence[Item]
@@ -127,11 +130,16 @@ class Edition:
         known = np.flatnonzero(~np.isnan(told.score) | (told.item >= 0))
         member, score = told.member[known], told.score[known].copy()
         lacking = np.flatnonzero(np.isnan(score))
-        pairs = rows[member[lacking]].multiply(self.past[told.item[known][lacking]])
+        items, place = np.unique(told.item[known][lacking], return_inverse=True)
+        pairs = rows[member[lacking]].multiply(damped(self.space, self.past[items])[place])
         score[lacking] = np.asarray(pairs.sum(axis=1)).ravel()
-        background = Background.of(self._matcher, rows, self.past)
+        background = Background.of(self._matcher, rows, self._newest)
         good = told.good[known].astype(np.float64)
         return Judged(member, score, good, told.weight[known], background).anchored(DEFAULT)
+
+    @cached_property
+    def _newest(self) -> Rows:
+        return damped(self.space, self.past[-SAMPLE:])
 
     @property
     def _matcher(self) -> Matcher:
@@ -370,7 +378,7 @@ def _compared(edition: Edition, batch: Batch, wants: Wants, decision: Decision) 
     space, other = edition.space, MATCHERS[edition.comparison.other]
     theirs = replace(wants, rows=wants.rows[rows], told=wants.told.only(rows))
     scores, matches = edition.match(theirs)  # the other may pick from under the threshold
-    rival = other(space.lexical(wants.origins.stated[rows]), space.lexical(edition.rows))
+    rival = other(space.lexical(wants.origins.stated[rows]), unit_rows(space.lexical(edition.rows)))
     blocked = batch.only(rows).blocked(edition)
     blocked[:, limited] = Block.OVER_BUDGET
     mine = np.isin(decision.member, rows) & ~limited[decision.item]

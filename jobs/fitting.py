@@ -6,20 +6,24 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from digest.calibration import SENT_SPREAD, Calibration, Judged, calibrate
 from digest.composition import Edition as Fitted
+from digest.composition import Wants
 from digest.decision import Shape
 from digest.duplicates import Duplicates
 from digest.feedback import Rule
 from digest.fitting import fit
+from digest.hubness import CROWD, crowd_of, damped
 from digest.interleaving import Comparison
 from digest.items import Item
 from digest.order import OrderRule
-from digest.vectors import VectorSpace
-from jobs.considering import heard_of, listen, preferences_of, profile_of
+from digest.vectors import Rows, VectorSpace
+from jobs.considering import Voices, heard_of, listen, preferences_of, profile_of
 from jobs.services import Services
 from store import considered, feedback, items, topics
+from store.considered import PlannedDigest
 from store.database import StoreError
 from store.networks import Network
 
@@ -94,10 +98,38 @@ def fit_edition(
         as_of=as_of,
         duplicates=Duplicates.among(chosen, rows[:, words], past, past_rows[:, words]),
     )
+    if not model:
+        fitted = replace(fitted, space=space.beside(_crowd(services, network, fitted, as_of)))
+    fitted = replace(fitted, rows=damped(fitted.space, rows))
     stored = settings.get("calibration")
     return replace(
         fitted, calibration=Calibration(tuple(stored)) if stored else _learnt(services, network, fitted, as_of)
     )
+
+
+CROWD_PAGES = 10
+"""The crowd is read in so many pages of members, spread evenly over the network."""
+
+
+def _crowd(services: Services, network: Network, fitted: Fitted, as_of: datetime) -> Rows:
+    """Profiles of the members beside whom the edition's items are seen."""
+    with services.database.reading() as connection:
+        first, last = considered.first_and_last(connection, network.key)
+    crowd, after = [], 0
+    for page in range(CROWD_PAGES):
+        after = max(after, first - 1 + page * (last - first + 1) // CROWD_PAGES)
+        with services.database.reading() as connection:
+            batch = considered.audience(connection, network.key, after, CROWD // CROWD_PAGES)
+            voices = listen(connection, batch[0].member_key, batch[-1].member_key, as_of) if batch else None
+        if batch:
+            crowd.append(_wants(batch, fitted, voices).rows)
+            after = batch[-1].member_key
+    return crowd_of(sp.vstack(crowd, format="csr")) if crowd else fitted.space.crowd
+
+
+def _wants(batch: Sequence[PlannedDigest], fitted: Fitted, voices: Voices | None) -> Wants:
+    profiles, wishes = zip(*((profile_of(m), preferences_of(m)) for m in batch), strict=True)
+    return fitted.wants(profiles, wishes, heard_of(batch, fitted, voices))
 
 
 SPEAKERS = 5_000
@@ -117,8 +149,7 @@ def _learnt(services: Services, network: Network, fitted: Fitted, as_of: datetim
             break
         speaking = [member for member in batch if member.member_key in speakers]
         if speaking:
-            profiles, wishes = zip(*((profile_of(m), preferences_of(m)) for m in speaking), strict=True)
-            judged.append(fitted.judged(fitted.wants(profiles, wishes, heard_of(speaking, fitted, voices))))
+            judged.append(fitted.judged(_wants(speaking, fitted, voices)))
         after = batch[-1].member_key
     return calibrate(Judged.joined(judged), held=SENT_SPREAD) if judged else fitted.calibration
 

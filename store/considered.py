@@ -260,6 +260,14 @@ def matched_audience(connection: Connection, edition_key: int, after: int, limit
     return [PlannedDigest(*(*row, None)) for row in rows]
 
 
+def first_and_last(connection: Connection, network_key: int) -> tuple[int, int]:
+    """The lowest and the highest key of a network's members; (0, 0) where it has none."""
+    first, last = connection.execute(
+        select(func.min(MEMBER.c.id), func.max(MEMBER.c.id)).where(MEMBER.c.network_id == network_key)
+    ).one()
+    return first or 0, last or 0
+
+
 def audience_size(connection: Connection, network_key: int) -> int:
     query = select(func.count()).where(MEMBER.c.network_id == network_key, MEMBER.c.status.in_(AUDIENCE_STATUSES))
     return connection.execute(query).scalar_one()

@@ -1,0 +1,37 @@
+"""Items seen beside the network's members: what is near to many of them says less of each.
+
+In a space of many dimensions some items are hubs, near to many members at once whatever each of these wants (Radovanović,
+Nanopoulos and Ivanović 2010). A member's scores are seen against the member's background of past items; in the same way an
+item is seen against its own, its scores with a crowd of members. Where these spread wider than is usual, every score with it is
+damped, all by the same share: a reason's weights still sum to the score.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+from digest.calibration import USUAL_DEVIATION, Background
+from digest.matching import TfidfMatcher
+from digest.vectors import Rows, VectorSpace
+
+CROWD = 1_000
+"""Members that items are seen beside, at most."""
+SOFTNESS = 0.05
+"""How slowly the share falls with the deviation: the most probable one on the development corpora's calibration rounds."""
+
+
+def crowd_of(profiles: Rows) -> Rows:
+    """`CROWD` profiles at most, evenly taken; members who want nothing yet are no part of it."""
+    known = np.flatnonzero(np.diff(profiles.indptr))
+    taken = np.linspace(0, len(known) - 1, min(len(known), CROWD)).astype(np.int64)
+    crowd: Rows = profiles[known[taken]]
+    return crowd
+
+
+def damped(space: VectorSpace, rows: Rows) -> Rows:
+    """Rows of items as the space's crowd sees them, of the same shape: those of an item whose scores deviate by d are times
+    (SOFTNESS + usual d) / (SOFTNESS + d), at most 1. In a small crowd d leans on the usual one; without any it is that."""
+    if not rows.shape[0] or not space.crowd.shape[0]:
+        return rows
+    deviation = Background.of(TfidfMatcher(space.n_terms, most=0), rows, space.crowd).deviation
+    share = np.minimum(1.0, (SOFTNESS + USUAL_DEVIATION) / (SOFTNESS + deviation)).astype(np.float32)
+    return sp.csr_matrix((rows.data * np.repeat(share, np.diff(rows.indptr)), rows.indices, rows.indptr), rows.shape)
