@@ -12,7 +12,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from bench.corpora import Record
-from digest.calibration import SAMPLE, Background, Calibration, Effects, Judged, calibrate
+from digest.calibration import LEAST_TOLD, SAMPLE, Background, Calibration, Effects, Judged, calibrate
+from digest.feedback import Told
+from digest.field import SPREAD, field_weight, joined, split
 from digest.fitting import fit
 from digest.hubness import crowd_of, damped
 from digest.items import Item
@@ -81,6 +83,25 @@ class Network:
         """Of all profiles with all rows of items, those below 0 included."""
         return np.vstack(list(self._matcher.blocks(profiles, damped(self.space, rows))))
 
+    def parts(self, profiles: Rows, rows: Rows) -> "Scores":
+        """Of all these scores, the items seen beside these profiles."""
+        space = self.beside(profiles).space
+        seen, field = damped(space, rows), space.blocks[1]
+        of_field = (profiles[:, field] @ seen[:, field].T).toarray().astype(np.float64)
+        return Scores(*split(space, np.vstack(list(self._matcher.blocks(profiles, seen))), of_field))
+
+    def fitted_to(self, members: Sequence[Record], scores: "Scores", good: npt.NDArray[np.bool_]) -> "Network":
+        """Beside these members, and going by the field as much as their judgements tell: what lies far below any threshold
+        tells nothing of it."""
+        profiles = self.profiles(members)
+        network = self.beside(profiles)
+        usual = network.background(profiles)
+        above = scores.rest + scores.field - usual.mean[:, None]
+        member, item = np.nonzero(above >= LEAST_TOLD * usual.deviation[:, None])
+        parts, one = (scores.rest[member, item], scores.field[member, item]), np.ones(len(member))
+        weight = field_weight(Told(member, item, *parts, good[member, item], one), SPREAD)
+        return replace(network, space=network.space.with_field(weight))
+
     @property
     def _matcher(self) -> TfidfMatcher:
         return TfidfMatcher(self.space.n_terms, most=0)
@@ -126,27 +147,38 @@ def learnt(network: Network, later: Network, members: Sequence[Record], weeks: S
     return _calibrated(later, members, scores, weeks)
 
 
-def gone_through(network: Network, members: Sequence[Record], weeks: Sequence[Week]) -> tuple[Floats, Sequence[Record]]:
-    """Scores of shape (n_members, n_items of all weeks), each by what was known before its week, and the members who liked what
-    was good in all of them.
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Parts of the scores of all members with all items of weeks, of shape (n_members, n_items), at the field's usual weight."""
+
+    rest: Floats
+    field: Floats
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Scores]") -> "Scores":
+        """One week after the other."""
+        return cls(np.hstack([part.rest for part in parts]), np.hstack([part.field for part in parts]))
+
+
+def gone_through(network: Network, members: Sequence[Record], weeks: Sequence[Week]) -> tuple[Scores, Sequence[Record]]:
+    """Scores with the items of all weeks, each by what was known before its week, and the members who liked what was good in all
+    of them.
 
     What was not good teaches no profile: nobody said *not for me* of it.
     """
     scores = []
     for week in weeks:
-        profiles = network.profiles(members)
-        scores.append(network.beside(profiles).scores(profiles, network.rows(week.items)))
+        scores.append(network.parts(network.profiles(members), network.rows(week.items)))
         members = [told(member, week.items, grades) for member, grades in zip(members, week.grades, strict=True)]
         network = network.joined_by(week.items)
-    return np.hstack(scores), members
+    return Scores.joined(scores), members
 
 
 def unlearnt(network: Network, members: Sequence[Record], weeks: Sequence[Week]) -> Learnt:
     """The same where feedback calibrates the match, and profiles stay what they were before the weeks."""
     profiles = network.profiles(members)
-    beside = network.beside(profiles)
-    scores = [beside.scores(profiles, network.rows(week.items)) for week in weeks]
-    return _calibrated(network, members, np.hstack(scores), weeks)
+    scores = [network.parts(profiles, network.rows(week.items)) for week in weeks]
+    return _calibrated(network, members, Scores.joined(scores), weeks)
 
 
 def told(member: Record, items: Sequence[Record], grades: Floats) -> Record:
@@ -154,11 +186,12 @@ def told(member: Record, items: Sequence[Record], grades: Floats) -> Record:
     return {**member, "liked": [*member["liked"], *(items[place] for place in np.flatnonzero(grades > 0).tolist())]}
 
 
-def _calibrated(network: Network, members: Sequence[Record], scores: Floats, weeks: Sequence[Week]) -> Learnt:
-    profiles, found = network.profiles(members), sp.csr_matrix(scores)
-    network = network.beside(profiles)
+def _calibrated(network: Network, members: Sequence[Record], scores: Scores, weeks: Sequence[Week]) -> Learnt:
+    grades = np.hstack([week.grades for week in weeks])
+    network = network.fitted_to(members, scores, grades > 0)
+    profiles = network.profiles(members)
+    found = sp.csr_matrix(joined(network.space, scores.rest, scores.field))
     row = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
-    good = np.hstack([week.grades for week in weeks]) > 0
-    judged = Judged.of(found, good[row, found.indices], network.background(profiles))
+    judged = Judged.of(found, grades[row, found.indices] > 0, network.background(profiles))
     calibration = calibrate(judged)
     return Learnt(network, profiles, judged, calibration, calibration.effects(judged))

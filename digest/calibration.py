@@ -16,6 +16,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from digest.matching import Matcher, TfidfMatcher
+from digest.mixed import Mixed, Pairs, probability
 
 Rows = sp.csr_matrix
 Floats = npt.NDArray[np.float64]
@@ -42,9 +43,6 @@ SENT_SPREAD = (1.0, 1.5, 0.2)
 line learnt from them alone would fall too slowly there and promise too much."""
 ANCHOR = 0.5
 """What a pair that stands for those that were not sent weighs, beside one that was."""
-LARGEST_LOGIT = 30.0
-FIT_STEPS, LEAST_GAIN = 50, 1e-9
-"""Most steps of Newton's method for a network's weights, usually eight; they end where one more gains less than this."""
 RISE = 0.5
 """Of the logit for each unit of score where nothing else makes it rise."""
 
@@ -148,7 +146,7 @@ class Judged:
         too slowly there, and a member who likes what they get would seem to like everything.
         """
         score = (self.background.mean + self.background.deviation)[self.member]
-        usual = _probability(_design(score, self.member, self.background) @ np.asarray(prior.weights))
+        usual = probability(_design(score, self.member, self.background) @ np.asarray(prior.weights))
         return Judged(
             member=np.concatenate([self.member, self.member]),
             score=np.concatenate([self.score, score]),
@@ -196,7 +194,7 @@ class Calibration:
         design = _design(rising, member, background)
         logit = design @ np.asarray(self.weights) + effects.intercept[member]
         logit += effects.slope[member] * (design[:, 1] - CENTRE) + RISE * (scores.data - rising)
-        match = (100.0 * _probability(logit)).astype(np.float32)
+        match = (100.0 * probability(logit)).astype(np.float32)
         return sp.csr_matrix((match, scores.indices, scores.indptr), shape=scores.shape)
 
     def _rising(self, background: Background, effects: Effects) -> tuple[Floats, Floats]:
@@ -234,16 +232,12 @@ class Calibration:
         return Effects(intercept, slope)
 
 
-def _probability(logit: Floats) -> Floats:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logit, -LARGEST_LOGIT, LARGEST_LOGIT))))
-
-
 def _newton(judged: Judged, usual: Floats, turn: Floats, intercept: Floats, slope: Floats) -> tuple[Floats, Floats]:
     """The step of Newton's method for every member's intercept and slope at once."""
     member, n = judged.member, judged.n_members
-    probability = _probability(usual + intercept[member] + slope[member] * turn)
-    away = judged.weight * (probability - judged.good)
-    curve = judged.weight * probability * (1.0 - probability)
+    chance = probability(usual + intercept[member] + slope[member] * turn)
+    away = judged.weight * (chance - judged.good)
+    curve = judged.weight * chance * (1.0 - chance)
     least = 1.0 / np.square(MEMBER_SPREAD)
     first = np.bincount(member, away, n) + least[0] * intercept
     second = np.bincount(member, away * turn, n) + least[1] * slope
@@ -282,77 +276,11 @@ def _learnt(
 ) -> Calibration:
     if not len(judged.member):
         return prior
-    fit = _Fit(judged, np.asarray(prior.weights), np.asarray(held), np.asarray(held_own))
+    own = np.stack([np.ones(len(judged.member)), judged.score - CENTRE], axis=1)
+    pairs = Pairs(judged.member, judged.design, own, judged.good, judged.weight)
+    fit = Mixed(pairs, np.asarray(prior.weights), np.asarray(held), np.asarray(held_own))
     weights = fit.found()
     if weights[-1] < 0:  # a higher score must not have a lower match: the best of those that hold to this
         weights = fit.found(np.array([True, True, False]))
     first, second, third = (round(float(weight), 6) for weight in weights)
     return Calibration((first, second, third))
-
-
-class _Fit:
-    """The most probable weights of a network, together with the intercepts and slopes of its members, by Newton's method.
-
-    In the matrix of second derivatives each member's own two figures meet only the network's weights, so they are eliminated
-    first (Boyd and Vandenberghe 2004, appendix C.4), and a step takes time linear in the pairs.
-    """
-
-    def __init__(self, judged: Judged, prior: Floats, held: Floats, held_own: Floats) -> None:
-        """`held` and `held_own` are standard deviations of the network's weights and of a member's two figures."""
-        order = np.argsort(judged.member, kind="stable")
-        _, self.start, self.member = np.unique(judged.member[order], return_index=True, return_inverse=True)
-        self.n_members, self.prior = len(self.start), prior
-        self.held, self.held_own = 1.0 / np.square(held), 1.0 / np.square(held_own)
-        self.good, self.weight = judged.good[order].astype(np.float64), judged.weight[order]
-        self.design = judged.design[order]
-        self.own = np.stack([np.ones(len(order)), judged.score[order] - CENTRE], axis=1)
-        own, crossing = self.own, (self.design[:, :, None] * self.own[:, None, :]).reshape(len(order), -1)
-        self.products = np.concatenate([own[:, [0, 0, 1]] * own[:, [0, 1, 1]], crossing], axis=1)
-
-    def found(self, free: npt.NDArray[np.bool_] | None = None) -> Floats:
-        """The weights of shape (3,); those that are not `free` are 0."""
-        free = np.ones(len(self.prior), dtype=np.bool_) if free is None else free
-        weights, own = np.where(free, self.prior, 0.0), np.zeros((self.n_members, 2))
-        lost = self._loss(weights, own)
-        for _ in range(FIT_STEPS):
-            step, own_step, gain = self._step(weights, own, free)
-            if gain < LEAST_GAIN:
-                break
-            length = 1.0
-            while (shorter := self._loss(weights - length * step, own - length * own_step)) > lost and length > 1e-6:
-                length /= 2
-            weights, own, lost = weights - length * step, own - length * own_step, shorter
-        return weights
-
-    def _logit(self, weights: Floats, own: Floats) -> Floats:
-        return np.asarray(self.design @ weights + (own[self.member] * self.own).sum(axis=1))
-
-    def _loss(self, weights: Floats, own: Floats) -> float:
-        """Minus the log of the posterior density, up to a constant."""
-        logit = self._logit(weights, own)
-        told = self.weight @ (np.logaddexp(0.0, logit) - self.good * logit)
-        return float(told + self.held @ (weights - self.prior) ** 2 / 2 + (own**2 @ self.held_own).sum() / 2)
-
-    def _step(self, weights: Floats, own: Floats, free: npt.NDArray[np.bool_]) -> tuple[Floats, Floats, float]:
-        """Newton's step for the weights and the members, to be taken away, and how much less the loss should be for it."""
-        probability = _probability(self._logit(weights, own))
-        away = self.weight * (probability - self.good)
-        curve = self.weight * probability * (1.0 - probability)
-        first = self.design.T @ away + self.held * (weights - self.prior)
-        first_own = self._summed(away[:, None] * self.own) + own * self.held_own
-        shared = (self.design * curve[:, None]).T @ self.design + np.diag(self.held)
-        summed = self._summed(curve[:, None] * self.products)
-        a, b, c = summed[:, 0] + self.held_own[0], summed[:, 1], summed[:, 2] + self.held_own[1]
-        inverse = np.stack([c, -b, -b, a], axis=1).reshape(-1, 2, 2) / (a * c - b * b)[:, None, None]
-        crossed = summed[:, 3:].reshape(self.n_members, len(weights), 2)
-        eliminated = crossed @ inverse  # of shape (n_members, 3, 2)
-        left = shared - np.einsum("mik,mjk->ij", eliminated, crossed)
-        right = first - np.einsum("mik,mk->i", eliminated, first_own)
-        step = np.zeros(len(weights))
-        step[free] = np.linalg.solve(left[np.ix_(free, free)], right[free])
-        own_step = np.einsum("mkl,ml->mk", inverse, first_own - np.einsum("mik,i->mk", crossed, step))
-        return step, own_step, float(first[free] @ step[free] + (first_own * own_step).sum()) / 2
-
-    def _summed(self, values: Floats) -> Floats:
-        """Of each column of values over pairs the sum for each member: of shape (n_members, n_columns)."""
-        return np.asarray(np.add.reduceat(values, self.start, axis=0))

@@ -15,6 +15,7 @@ from digest.decision import NO_LIMIT, Decision, Look, Policy, Reach, Shape, Shor
 from digest.duplicates import Duplicates
 from digest.eligibility import Block, Codes, Members, blocks
 from digest.feedback import Rule, Said, Told, shifts, weights
+from digest.field import joined, parts
 from digest.hubness import damped
 from digest.interleaving import MATCHERS, NO_TEAM, Comparison, Draws, interleaved
 from digest.items import AUDIENCE_FACETS, Item, Topic
@@ -30,6 +31,7 @@ from digest.vectors import Rows, VectorSpace, unit_rows
 from profiles.member import Preferences, Profile
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,8 @@ class Edition:
         """What members judged of the items they know, by the score that these had; the score that they have now where nobody
         wrote that one down."""
         told, rows = wants.told, wants.rows
-        known = np.flatnonzero(~np.isnan(told.score) | (told.item >= 0))
-        member, score = told.member[known], told.score[known].copy()
+        known = np.flatnonzero(~np.isnan(told.rest) | (told.item >= 0))
+        member, score = told.member[known], joined(self.space, told.rest[known], told.field[known])
         lacking = np.flatnonzero(np.isnan(score))
         items, place = np.unique(told.item[known][lacking], return_inverse=True)
         pairs = rows[member[lacking]].multiply(damped(self.space, self.past[items])[place])
@@ -183,6 +185,13 @@ class Edition:
     def reasons(self, wants: Wants, rows: Sequence[int] | Ints, columns: Sequence[int] | Ints) -> list[list[Reason]]:
         """Why the items of these columns fit the members of these rows, pair by pair."""
         return reasons_for(self.space, wants.rows, self.items, self.rows, rows, columns, wants.origins)
+
+    def parts(self, wants: Wants, rows: Ints, columns: Ints, score: Floats) -> list[tuple[float, float]]:
+        """(rest, field) of the scores of these pairs (see `digest.field`); another matcher's have no field."""
+        if self.matcher is not None:
+            return [(one, 0.0) for one in score.tolist()]
+        rest, of_field = parts(self.space, wants.rows[rows], self.rows[columns], score)
+        return list(zip(rest.tolist(), of_field.tolist(), strict=True))
 
     def learned_terms(self, wants: Wants) -> list[Learned]:
         """What was learned about each member, in words; see there."""
@@ -258,6 +267,8 @@ class Composition:
 
     decision: Decision
     reasons: list[list[Reason]]
+    parts: list[tuple[float, float]]
+    """Of each chosen pair's score the (rest, field)."""
     learned: list[Learned]
     team: Ints
     """Of each chosen pair the team that picked it (see `interleaving`); NO_TEAM where nothing is compared."""
@@ -353,7 +364,8 @@ def explained(edition: Edition, batch: Batch, wants: Wants, decision: Decision) 
     decision, team = _compared(edition, batch, wants, decision)
     member, item = decision.member.astype(np.int64), decision.item.astype(np.int64)
     reasons = edition.reasons(wants, member, item)
-    return Composition(decision, reasons, edition.learned_terms(wants), team)
+    parts = edition.parts(wants, member, item, decision.score.astype(np.float64))
+    return Composition(decision, reasons, parts, edition.learned_terms(wants), team)
 
 
 def compose(edition: Edition, batch: Batch, reach: Reach | None = None) -> Composition:

@@ -60,26 +60,38 @@ class Said:
 class Told:
     """What became of pairs that were sent or judged by hand, of a batch of members: parallel arrays, to calibrate the match with.
 
-    `member` is the row; `item` the column among past items, -1 where it is not among them; `score` the one that the pair had when
-    it was sent, NaN where nobody wrote it down; `weight` is 1 for a word, less for an item passed over beside one.
+    `member` is the row; `item` the column among past items, -1 where it is not among them; `rest` and `field` are the parts of
+    the score that the pair had when it was sent (see `digest.field`), NaN where nobody wrote it down; `weight` is 1 for a word,
+    less for an item passed over beside one.
     """
 
     member: Ints
     item: Ints
-    score: Floats
+    rest: Floats
+    field: Floats
     good: npt.NDArray[np.bool_]
     weight: Floats
 
     @classmethod
     def nothing(cls) -> "Told":
         none = np.empty(0, dtype=np.int64)
-        return cls(none, none, np.empty(0), np.empty(0, dtype=np.bool_), np.empty(0))
+        return cls(none, none, np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_), np.empty(0))
 
     def only(self, rows: Ints) -> "Told":
         """Of some members, whose rows are given in ascending order, as if these were the batch."""
         kept = np.isin(self.member, rows)
-        member = np.searchsorted(rows, self.member[kept])
-        return Told(member, self.item[kept], self.score[kept], self.good[kept], self.weight[kept])
+        others = {name: getattr(self, name)[kept] for name in self.__slots__ if name != "member"}
+        return Told(member=np.searchsorted(rows, self.member[kept]), **others)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Told"], sizes: Sequence[int]) -> "Told":
+        """One batch of members after the other, of so many members each."""
+        starts = np.cumsum([0, *sizes])[:-1]
+        if not parts:
+            return cls.nothing()
+        found = {name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__}
+        found["member"] = np.concatenate([part.member + start for part, start in zip(parts, starts, strict=True)])
+        return cls(**found)
 
 
 def decay(age_days: Floats, half_life_days: float) -> Floats:

@@ -207,13 +207,23 @@ def _lengths(rows: Rows) -> npt.NDArray[np.float32]:
     return np.sqrt(np.asarray(squares.sum(axis=1), dtype=np.float32)).ravel()
 
 
+def block_weights(space: VectorSpace, settings: Settings | None = None, field_weight: float | None = None) -> Floats:
+    """What the terms, the field and the full latent block count in a score, at the space's weight of the field or another one.
+
+    They sum to 1, so that no score is above 1.
+    """
+    settings, field_weight = settings or Settings(), space.field_weight if field_weight is None else field_weight
+    latent = [settings.broad * field_weight, settings.full] if space.latent.shape[1] else [0.0, 0.0]
+    weights = np.array([1.0, *latent], dtype=np.float32)
+    return np.asarray(weights / weights.sum(), dtype=np.float32)
+
+
 def _weighted(space: VectorSpace, terms: Rows, latent: list[Floats], settings: Settings) -> Rows:
-    """The blocks side by side in their weights, which are made to sum to 1 so that no score is above 1."""
+    """The blocks side by side in their weights."""
     broad, full = latent
     if not full.shape[1]:
         return terms
-    weights = np.array([1.0, settings.broad, settings.full], dtype=np.float32)
-    weights /= weights.sum()
+    weights = block_weights(space, settings)
     dense = np.hstack([broad * weights[1], space.whitened(full) * weights[2]])
     rows: Rows = sp.hstack([terms * weights[0], sp.csr_matrix(dense)], format="csr", dtype=np.float32)
     return rows

@@ -113,7 +113,10 @@ class VectorSpace:
     """Of length n_dimensions: the mean item."""
     n_items: int = 0
     crowd: Rows = field(default_factory=lambda: sp.csr_matrix(np.zeros((0, 0), np.float32)), compare=False, repr=False)
-    """Profiles of some of the network's members, of shape (n, n_columns), beside which items are seen (`hubness`)."""
+    """Profiles of some of the network's members, of shape (n, n_columns), beside which items are seen (`hubness`); they go by the
+    field as is usual, so that what was learnt of it does not change what is seen."""
+    field_weight: float = 1.0
+    """How much the broad block counts in the network, against what is usual (`field`)."""
     analyser: Analyser = field(default_factory=Analyser, compare=False, repr=False)
 
     @property
@@ -132,6 +135,10 @@ class VectorSpace:
         """The same, with the profiles of these members; their weights in half precision's values, so that bytes keep them."""
         data = crowd.data.astype(np.float16).astype(np.float32)
         return replace(self, crowd=sp.csr_matrix((data, crowd.indices, crowd.indptr), shape=crowd.shape))
+
+    def with_field(self, weight: float) -> "VectorSpace":
+        """The same, where the broad block counts so much."""
+        return replace(self, field_weight=weight)
 
     @property
     def n_columns(self) -> int:
@@ -197,7 +204,7 @@ class VectorSpace:
         """The space as a compressed NumPy archive; equal spaces give equal bytes."""
         head = {
             "settings": asdict(self.settings), "n_words": self.n_words, "n_items": self.n_items,
-            "topics": [asdict(topic) for topic in self.topics],
+            "topics": [asdict(topic) for topic in self.topics], "field_weight": self.field_weight,
         }  # fmt: skip
         buffer = io.BytesIO()
         np.savez_compressed(
@@ -219,7 +226,7 @@ class VectorSpace:
                 pair_codes=arrays["pair_codes"], idf=arrays["idf"], labels=_lines(arrays["labels"]),
                 topics=[Topic(**{**topic, "synonyms": tuple(topic["synonyms"])}) for topic in head["topics"]],
                 latent=arrays["latent"].astype(np.float32), metric=arrays["metric"], centre=arrays["centre"],
-                analyser=analyser_of(settings),
+                analyser=analyser_of(settings), field_weight=head.get("field_weight", 1.0),
             )  # fmt: skip
             if "crowd" not in arrays:  # of before items were seen beside a crowd
                 return space

@@ -198,7 +198,8 @@ def _counted(decided: Decided, posted: Posted, home: int) -> Counter[tuple[int, 
 def _cut_down(decided: Decided, most: Mapping[tuple[int, int], int], posted: Posted, home: int) -> Decided:
     """Without the digests that may hold -1 requests, and without each other's last requests beyond the most."""
     kept, out, asked, places = [], [], Counter[tuple[int, int]](), Counter[int]()
-    for digest, _, member, item, score, match, why, note in sorted(decided.chosen, key=lambda row: row[:2]):
+    for row in sorted(decided.chosen, key=lambda row: row[:2]):
+        digest, _, _, item, score, match, *_ = row
         limits = [(digest, key) for key in (ALL, posted.networks.get(item, home))]
         asks = item in posted.requests
         over = asks and any(asked[limit] >= most.get(limit, NO_LIMIT) for limit in limits)
@@ -207,7 +208,7 @@ def _cut_down(decided: Decided, most: Mapping[tuple[int, int], int], posted: Pos
             continue
         asked.update(limits if asks else ())
         places[digest] += 1
-        kept.append((digest, places[digest], member, item, score, match, why, note))
+        kept.append((digest, places[digest], *row[2:]))
     digests = [
         row if row[1] != "composed" else (row[0], *_as_composed(places[row[0]]), *row[4:]) for row in decided.digests
     ]

@@ -230,12 +230,13 @@ def _linked(every: Sequence[Item], group: Ints) -> Ints:
 
 def explain_guests(
     present: Sequence[Present], able: Sequence[PlannedDigest], decision: Decision
-) -> dict[int, tuple[int, str, list[Reason]]]:
-    """By place of a pair that came from another network: the membership's key, the network's name, and the reasons.
+) -> dict[int, tuple[int, str, list[Reason], tuple[float, float]]]:
+    """By place of a pair that came from another network: the membership's key, the network's name, the reasons, and the parts of
+    the score.
 
     A pair is missing whose member is not in that network any more.
     """
-    found: dict[int, tuple[int, str, list[Reason]]] = {}
+    found = {}
     for one in present:
         columns, fitted = one.guest.columns, one.guest.fitted
         home = [able[row].member_key for row in decision.member.tolist()]
@@ -243,6 +244,7 @@ def explain_guests(
         rows = np.array([one.row[home[n]] for n in at], dtype=np.int64)
         places = decision.item[at].astype(np.int64) - one.guest.first
         reasons = fitted.reasons(one.wants, rows, places)
-        for n, why in zip(at, reasons, strict=True):
-            found[n] = (one.members[home[n]].member_key, one.guest.network.name, why)
+        parts = fitted.parts(one.wants, rows, places, decision.score[at].astype(np.float64))
+        for n, why, part in zip(at, reasons, parts, strict=True):
+            found[n] = (one.members[home[n]].member_key, one.guest.network.name, why, part)
     return found

@@ -13,14 +13,15 @@ from digest.composition import Edition as Fitted
 from digest.composition import Wants
 from digest.decision import Shape
 from digest.duplicates import Duplicates
-from digest.feedback import Rule
+from digest.feedback import Rule, Told
+from digest.field import field_weight
 from digest.fitting import fit
 from digest.hubness import CROWD, crowd_of, damped
 from digest.interleaving import Comparison
 from digest.items import Item
 from digest.order import OrderRule
 from digest.vectors import Rows, VectorSpace
-from jobs.considering import Voices, heard_of, listen, preferences_of, profile_of
+from jobs.considering import Voices, heard_of, listen, preferences_of, profile_of, told_of
 from jobs.services import Services
 from store import considered, feedback, items, topics
 from store.considered import PlannedDigest
@@ -98,13 +99,30 @@ def fit_edition(
         as_of=as_of,
         duplicates=Duplicates.among(chosen, rows[:, words], past, past_rows[:, words]),
     )
-    if not model:
-        fitted = replace(fitted, space=space.beside(_crowd(services, network, fitted, as_of)))
-    fitted = replace(fitted, rows=damped(fitted.space, rows))
     stored = settings.get("calibration")
-    return replace(
-        fitted, calibration=Calibration(tuple(stored)) if stored else _learnt(services, network, fitted, as_of)
-    )
+    with services.database.reading() as connection:
+        speakers = [] if model and stored else feedback.speakers(connection, network.key, as_of, SPEAKERS)
+    if not model:
+        space = space.beside(_crowd(services, network, fitted, as_of))
+        fitted = replace(fitted, space=space.with_field(field_weight(_told_by(services, speakers, as_of))))
+    fitted = replace(fitted, rows=damped(fitted.space, rows))
+    calibration = Calibration(tuple(stored)) if stored else _learnt(services, network, fitted, speakers, as_of)
+    return replace(fitted, calibration=calibration)
+
+
+SPEAKERS = 5_000
+"""Members, those last heard of, from whose words is learnt what a score and a match mean in a network."""
+
+
+def _told_by(services: Services, speakers: Sequence[int], as_of: datetime) -> Told:
+    """What had become of their digests at that moment."""
+    told = []
+    for start in range(0, len(speakers), services.settings.digest.shard):
+        batch = speakers[start : start + services.settings.digest.shard]
+        with services.database.reading() as connection:
+            known = feedback.known_pairs(connection, batch[0], batch[-1], as_of)
+        told.append(told_of(batch, (), known))
+    return Told.joined(told, [services.settings.digest.shard] * len(told))
 
 
 CROWD_PAGES = 10
@@ -132,22 +150,19 @@ def _wants(batch: Sequence[PlannedDigest], fitted: Fitted, voices: Voices | None
     return fitted.wants(profiles, wishes, heard_of(batch, fitted, voices))
 
 
-SPEAKERS = 5_000
-"""Members, those last heard of, from whose words a network's calibration is learnt."""
-
-
-def _learnt(services: Services, network: Network, fitted: Fitted, as_of: datetime) -> Calibration:
+def _learnt(
+    services: Services, network: Network, fitted: Fitted, speakers: Sequence[int], as_of: datetime
+) -> Calibration:
     """What a match means in this network, by what had become of its digests at that moment."""
-    with services.database.reading() as connection:
-        speakers = set(feedback.speakers(connection, network.key, as_of, SPEAKERS))
+    speaks = set(speakers)
     judged, after = [], 0
-    while speakers:
+    while speaks:
         with services.database.reading() as connection:
             batch = considered.audience(connection, network.key, after, services.settings.digest.shard)
             voices = listen(connection, batch[0].member_key, batch[-1].member_key, as_of) if batch else None
         if not batch:
             break
-        speaking = [member for member in batch if member.member_key in speakers]
+        speaking = [member for member in batch if member.member_key in speaks]
         if speaking:
             judged.append(fitted.judged(_wants(speaking, fitted, voices)))
         after = batch[-1].member_key

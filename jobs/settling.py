@@ -24,7 +24,7 @@ from store.considered import PlannedDigest
 from store.editions import Decided, Edition
 from store.networks import Network
 
-GuestReasons = Mapping[int, tuple[int, str, list[Reason]]]
+GuestReasons = Mapping[int, tuple[int, str, list[Reason], tuple[float, float]]]
 """By place of a chosen pair that came from another network: the membership's key, the network's name, and the reasons."""
 ExplainGuests = Callable[[Sequence[Any], Sequence[PlannedDigest], Decision], GuestReasons]
 
@@ -101,9 +101,10 @@ def _explained_with(
     """The reasons of this network's pairs beside those of the others."""
     own = np.array([n not in theirs for n in range(len(decision.item))], dtype=np.bool_)
     found = explained(fitted, asked, wants, decision.only(own))
-    of_own = iter(found.reasons)
-    reasons = [theirs[n][2] if n in theirs else next(of_own) for n in range(len(decision.item))]
-    return Composition(decision, reasons, found.learned, np.full(len(reasons), NO_TEAM))
+    of_own = zip(found.reasons, found.parts, strict=True)
+    pairs = [theirs[n][2:] if n in theirs else next(of_own) for n in range(len(decision.item))]
+    reasons, parts = [why for why, _ in pairs], [part for _, part in pairs]
+    return Composition(decision, reasons, parts, found.learned, np.full(len(reasons), NO_TEAM))
 
 
 def _add_composed(
@@ -121,9 +122,9 @@ def _add_composed(
     pairs = zip(decision.member.tolist(), decision.item.tolist(), decision.rank.tolist(), strict=True)
     for n, (row, column, rank) in enumerate(pairs):
         why = [[reason.label, round(reason.weight, 6), reason.source] for reason in found.reasons[n]]
-        membership, elsewhere, _ = theirs.get(n, (members[row].member_key, "", ()))
+        membership, elsewhere = theirs[n][:2] if n in theirs else (members[row].member_key, "")
         why = [[elsewhere, 0.0, "network"], *why] if elsewhere else why
-        facts = (float(decision.score[n]), float(decision.match[n]), why, NOTES[decision.note[n]])
+        facts = (float(decision.score[n]), float(decision.match[n]), *found.parts[n], why, NOTES[decision.note[n]])
         member = members[row]
         decided.chosen.append((member.digest_key, rank, membership, items_of[column].key, *facts))
         if found.team[n] != NO_TEAM:

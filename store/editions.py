@@ -115,8 +115,8 @@ class Decided:
 
     digests: list[tuple[int, str, str, int, int, float | None]]
     """(digest_key, state, reason, items, below_threshold, threshold)"""
-    chosen: list[tuple[int, int, int, int, float, float, list[Any], str]]
-    """(digest_key, rank, member_key, item_key, score, match, reason, note)"""
+    chosen: list[tuple[int, int, int, int, float, float, float, float, list[Any], str]]
+    """(digest_key, rank, member_key, item_key, score, match, rest, field, reason, note); `digest.field` tells of the parts"""
     left_out: list[tuple[int, int, str, float, float, int | None]]
     """(digest_key, item_key, reason, score, match, because_of)"""
     outbox: list[tuple[int, int, str, datetime]]
@@ -304,7 +304,7 @@ def write(connection: Connection, edition: Edition, decided: Decided, now: datet
     rows = [dict(zip(columns_of_one, digest, strict=True)) for digest in decided.digests]
     if rows and connection.execute(settle_one, rows).rowcount != len(rows):
         raise NotMine(f"edition {edition.key}: another process decided some of these digests")
-    columns = ("digest_id", "rank", "member_id", "item_id", "score", "match", "reason", "note")
+    columns = ("digest_id", "rank", "member_id", "item_id", "score", "match", "rest", "field", "reason", "note")
     insert_rows(connection, DIGEST_ITEM, columns, decided.chosen)
     left = ("digest_id", "item_id", "reason", "score", "match", "because_of")
     insert_rows(connection, LEFT_OUT, left, decided.left_out)

@@ -94,12 +94,13 @@ class LearnedTerm:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What became of pairs that were sent or judged by hand, as parallel arrays ordered by member: keys, the score that the pair
-    had when it was sent (NaN where it was only judged), whether it was good, and whether somebody said so."""
+    """What became of pairs that were sent or judged by hand, as parallel arrays ordered by member: keys, the parts of the score
+    that the pair had when it was sent (NaN where it was only judged), whether it was good, and whether somebody said so."""
 
     member: npt.NDArray[np.int64]
     item: npt.NDArray[np.int64]
-    score: npt.NDArray[np.float64]
+    rest: npt.NDArray[np.float64]
+    field: npt.NDArray[np.float64]
     good: npt.NDArray[np.bool_]
     said: npt.NDArray[np.bool_]
 
@@ -243,28 +244,30 @@ def known_pairs(connection: Connection, first_member: int, last_member: int, mom
     words = standing.group_by(TABLE.c.member_id, TABLE.c.item_id).subquery()
     same = (words.c.member_id == DIGEST_ITEM.c.member_id) & (words.c.item_id == DIGEST_ITEM.c.item_id)
     heard = select(DIGEST_ITEM.c.digest_id).join(words, same)
+    parts = func.coalesce(DIGEST_ITEM.c.rest, DIGEST_ITEM.c.score), func.coalesce(DIGEST_ITEM.c.field, 0.0)
     sent = (
-        select(DIGEST_ITEM.c.member_id, DIGEST_ITEM.c.item_id, DIGEST_ITEM.c.score, words.c.good)
+        select(DIGEST_ITEM.c.member_id, DIGEST_ITEM.c.item_id, *parts, words.c.good)
         .join_from(DIGEST_ITEM, words, same, isouter=True)
         .where(DIGEST_ITEM.c.digest_id.in_(heard))
     )
     judged = select(JUDGEMENT.c.member_id, JUDGEMENT.c.item_id, JUDGEMENT.c.good).where(
         JUDGEMENT.c.member_id.between(first_member, last_member), JUDGEMENT.c.at <= moment
     )
-    rows = {(row[0], row[1]): (np.nan, row[2], True) for row in connection.execute(judged)}
+    rows = {(row[0], row[1]): (np.nan, np.nan, row[2], True) for row in connection.execute(judged)}
     rows |= {
-        (row[0], row[1]): (row[2], row[3] == 1, row[3] is not None)
+        (row[0], row[1]): (row[2], row[3], row[4] == 1, row[4] is not None)
         for row in connection.execute(sent)
-        if row[3] is not None or (row[0], row[1]) not in rows
+        if row[4] is not None or (row[0], row[1]) not in rows
     }
     pairs = sorted(rows)
     values = [rows[pair] for pair in pairs]
     return Known(
         member=np.array([member for member, _ in pairs], dtype=np.int64),
         item=np.array([item for _, item in pairs], dtype=np.int64),
-        score=np.array([score for score, _, _ in values], dtype=np.float64),
-        good=np.array([good for _, good, _ in values], dtype=np.bool_),
-        said=np.array([said for _, _, said in values], dtype=np.bool_),
+        rest=np.array([value[0] for value in values], dtype=np.float64),
+        field=np.array([value[1] for value in values], dtype=np.float64),
+        good=np.array([value[2] for value in values], dtype=np.bool_),
+        said=np.array([value[3] for value in values], dtype=np.bool_),
     )
 
 

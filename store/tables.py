@@ -396,6 +396,9 @@ class DigestItem(SQLModel, table=True):
     item_id: int = _to("item")
     score: float
     match: float
+    rest: float | None = None
+    field: float | None = None
+    """Parts of the score at the usual weight of the field (see `digest.field`); None of before they were kept."""
     reason: list[Any] = Field(sa_column=Column(JSON, nullable=False))
     """The terms behind the score, heaviest first: [[label, weight, source], ...]."""
     note: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
