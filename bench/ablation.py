@@ -24,6 +24,8 @@ OF_SPACE: dict[str, SpaceSettings] = {
     "ancestors of topics": SpaceSettings(ancestor_weight=0.0),
     "latent semantics": SpaceSettings(latent=0),
     "whitening": SpaceSettings(whitening=1e6),
+    "items seen beside the members": SpaceSettings(crowd=0),
+    "weight of the field by feedback": SpaceSettings(learn_field=False),
 }
 OF_LEARNING: dict[str, LearningSettings] = {
     "expansion": LearningSettings(expansion=0.0),

@@ -77,7 +77,7 @@ class Network:
 
     def beside(self, profiles: Rows) -> "Network":
         """Whose items are seen beside members of these profiles."""
-        return replace(self, space=self.space.beside(crowd_of(profiles)))
+        return replace(self, space=self.space.beside(crowd_of(self.space, profiles)))
 
     def scores(self, profiles: Rows, rows: Rows) -> Floats:
         """Of all profiles with all rows of items, those below 0 included."""
@@ -95,6 +95,8 @@ class Network:
         tells nothing of it."""
         profiles = self.profiles(members)
         network = self.beside(profiles)
+        if not self.space.settings.learn_field:
+            return network
         usual = network.background(profiles)
         above = scores.rest + scores.field - usual.mean[:, None]
         member, item = np.nonzero(above >= LEAST_TOLD * usual.deviation[:, None])

@@ -9,6 +9,7 @@ import numpy as np
 from bench.corpora import read_corpus
 from bench.evaluation import LIKES, Stage
 from digest.calibration import CAUTION, DEFAULT, Judged, pooled
+from digest.vectors import Settings
 
 
 def main(folders: list[str]) -> None:
@@ -18,7 +19,7 @@ def main(folders: list[str]) -> None:
     """
     parts: list[Judged] = []
     for folder in folders:
-        stage = Stage(read_corpus(Path(folder)))
+        stage = Stage(read_corpus(Path(folder)), Settings(learn_field=False))  # there is no feedback to learn it from
         stage.learns = False
         judged = Judged.joined([stage.learnt(k).judged for k in LIKES]).telling()
         parts.append(replace(judged, weight=np.full(len(judged.member), 100_000 / len(judged.member))))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from bench.comparison import VARIABLE, at_hand
 from bench.corpora import Corpus
 from bench.network import Network
+from digest.hubness import damped
 from digest.reasons import explain
 from digest.vectors import Rows, VectorSpace
 
@@ -29,7 +30,8 @@ def distances(corpus: Corpus, pairs: int = PAIRS, seed: int = 0) -> Floats:
     members, items = corpus.members(LIKES), corpus.items_of(corpus.test_rounds)
     member, item = rng.integers(0, len(members), pairs), rng.integers(0, len(items), pairs)
     network = Network.fitted(corpus.archive)
-    profiles, rows = network.profiles(members), network.rows(items)
+    profiles = network.profiles(members)
+    rows = damped(network.beside(profiles).space, network.rows(items))
     sums = [
         sum(weight for _, weight in explain(network.space, profiles[[m]], rows[[i]]))
         for m, i in zip(member.tolist(), item.tolist(), strict=True)
@@ -39,14 +41,15 @@ def distances(corpus: Corpus, pairs: int = PAIRS, seed: int = 0) -> Floats:
 
 def exact_scores(space: VectorSpace, profiles: Rows, items: Rows) -> Floats:
     """Of each row of profiles with the same row of items, in double precision, from the definition: the items' terms, and the
-    same terms seen through each latent block, made of unit length."""
+    same terms seen through each latent block, made as long as the terms."""
     terms, wanted = space.lexical(items).astype(np.float64), profiles.astype(np.float64)
     scores = np.asarray(terms.multiply(space.lexical(wanted)).sum(axis=1)).ravel()
+    length = np.sqrt(np.asarray(terms.multiply(terms).sum(axis=1)).ravel())
     latent = space.latent.astype(np.float64)
     for block in space.blocks[1:]:
         seen = terms @ latent[:, : block.stop - block.start]
         along = (seen * wanted[:, block].toarray()).sum(axis=1)
-        scores += along / np.maximum(np.linalg.norm(seen, axis=1), 1e-6)
+        scores += along * length / np.maximum(np.linalg.norm(seen, axis=1), 1e-6)
     return scores
 
 

@@ -13,16 +13,14 @@ from digest.calibration import USUAL_DEVIATION, Background
 from digest.matching import TfidfMatcher
 from digest.vectors import Rows, VectorSpace
 
-CROWD = 1_000
-"""Members that items are seen beside, at most."""
 SOFTNESS = 0.05
 """How slowly the share falls with the deviation: the most probable one on the development corpora's calibration rounds."""
 
 
-def crowd_of(profiles: Rows) -> Rows:
-    """`CROWD` profiles at most, evenly taken; members who want nothing yet are no part of it."""
+def crowd_of(space: VectorSpace, profiles: Rows) -> Rows:
+    """As many profiles as the settings say, evenly taken; members who want nothing yet are no part of it."""
     known = np.flatnonzero(np.diff(profiles.indptr))
-    taken = np.linspace(0, len(known) - 1, min(len(known), CROWD)).astype(np.int64)
+    taken = np.linspace(0, len(known) - 1, min(len(known), space.settings.crowd)).astype(np.int64)
     crowd: Rows = profiles[known[taken]]
     return crowd
 

@@ -48,15 +48,17 @@ def contributions(space: VectorSpace, profiles: Rows, item: Rows) -> tuple[Ints,
 
     A term gives through itself, and through the latent semantics it stands for; both are linear in the item's terms, so that
     the row sums are the scores. In double precision: the score that was used, in single precision, is within 1e-5 of the sum.
+    All blocks of an item are of one length, the share that `hubness.damped` leaves of them.
     """
     lexical = space.lexical(item)
     columns, values = lexical.indices.astype(np.int64), lexical.data.astype(np.float64)
     given = space.lexical(profiles)[:, columns].toarray().astype(np.float64)
+    share = np.linalg.norm(values)
     for block in space.blocks[1:]:
         smooth = space.latent[columns, : block.stop - block.start].astype(np.float64)
         length = np.linalg.norm(values @ smooth)
         towards = profiles[:, block].toarray().astype(np.float64)
-        given += towards @ smooth.T / (length if length > 1e-6 else 1.0)
+        given += towards @ smooth.T * (share / length if length > 1e-6 else 1.0)
     return columns, given * values
 
 

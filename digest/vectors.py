@@ -67,6 +67,10 @@ class Settings:
     """They are learnt from so many items, the newest."""
     whitening: float = 1.0
     """Ridge, in shares of the mean variance, with which the latent directions that everything shares are discounted."""
+    crowd: int = 1_000
+    """Members beside whom items are seen (`hubness`), at most; 0 sees items as they are."""
+    learn_field: bool = True
+    """Whether the network's feedback tells how much the broad block counts (`field`)."""
     newest: int = 50_000
     """Only so many items, the last ones given, are read by `fit`: document frequencies do not change beyond."""
     most_terms: int = 400_000

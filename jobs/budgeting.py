@@ -156,10 +156,10 @@ def within_budgets(
 def _drawn(decided: Decided, posted: Posted, home: int) -> dict[int, dict[int, tuple[int, int]]]:
     """For each digest what it takes in each network of which it holds something: (requests, items)."""
     found: dict[int, dict[int, tuple[int, int]]] = {row[0]: {home: (0, 0)} for row in decided.outbox}
-    for digest, _, _, item, *_ in decided.chosen:
-        key = posted.networks.get(item, home)
-        asks, number = found[digest].get(key, (0, 0))
-        found[digest][key] = (asks + (item in posted.requests), number + 1)
+    for one in decided.chosen:
+        key = posted.networks.get(one.item_key, home)
+        asks, number = found[one.digest_key].get(key, (0, 0))
+        found[one.digest_key][key] = (asks + (one.item_key in posted.requests), number + 1)
     return found
 
 
@@ -191,24 +191,24 @@ def _altogether(most: Mapping[tuple[int, int], int], rooms: Mapping[int, Room]) 
 
 def _counted(decided: Decided, posted: Posted, home: int) -> Counter[tuple[int, int]]:
     """Requests in each digest, of all networks and of each one."""
-    asked = [(row[0], row[3]) for row in decided.chosen if row[3] in posted.requests]
+    asked = [(one.digest_key, one.item_key) for one in decided.chosen if one.item_key in posted.requests]
     return Counter((digest, key) for digest, item in asked for key in (ALL, posted.networks.get(item, home)))
 
 
 def _cut_down(decided: Decided, most: Mapping[tuple[int, int], int], posted: Posted, home: int) -> Decided:
     """Without the digests that may hold -1 requests, and without each other's last requests beyond the most."""
     kept, out, asked, places = [], [], Counter[tuple[int, int]](), Counter[int]()
-    for row in sorted(decided.chosen, key=lambda row: row[:2]):
-        digest, _, _, item, score, match, *_ = row
+    for one in sorted(decided.chosen, key=lambda one: (one.digest_key, one.rank)):
+        digest, item = one.digest_key, one.item_key
         limits = [(digest, key) for key in (ALL, posted.networks.get(item, home))]
         asks = item in posted.requests
         over = asks and any(asked[limit] >= most.get(limit, NO_LIMIT) for limit in limits)
         if over or most.get((digest, ALL), NO_LIMIT) < 0:
-            out.append((digest, item, Block.OVER_BUDGET.word, score, match, None))
+            out.append((digest, item, Block.OVER_BUDGET.word, one.score, one.match, None))
             continue
         asked.update(limits if asks else ())
         places[digest] += 1
-        kept.append((digest, places[digest], *row[2:]))
+        kept.append(one._replace(rank=places[digest]))
     digests = [
         row if row[1] != "composed" else (row[0], *_as_composed(places[row[0]]), *row[4:]) for row in decided.digests
     ]

@@ -19,7 +19,7 @@ def looked_over(found: "Rehearsal", *, names: bool = False) -> dict[str, Any]:
     """
     items, members = found.items, _by_key(found)
     seen = overview(found.fitted, found.gathered.pool, found.decision)
-    with_digest = [members[key] for key in {row[0] for decided in found.decided for row in decided.chosen}]
+    with_digest = [members[key] for key in {one.digest_key for decided in found.decided for one in decided.chosen}]
     border = zip(
         seen.border_member.tolist(), seen.border_item.tolist(), seen.border_match.tolist(), seen.border_threshold.tolist(),
         seen.border_chosen.tolist(), strict=True,

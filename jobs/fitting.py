@@ -16,7 +16,7 @@ from digest.duplicates import Duplicates
 from digest.feedback import Rule, Told
 from digest.field import field_weight
 from digest.fitting import fit
-from digest.hubness import CROWD, crowd_of, damped
+from digest.hubness import crowd_of, damped
 from digest.interleaving import Comparison
 from digest.items import Item
 from digest.order import OrderRule
@@ -104,7 +104,8 @@ def fit_edition(
         speakers = [] if model and stored else feedback.speakers(connection, network.key, as_of, SPEAKERS)
     if not model:
         space = space.beside(_crowd(services, network, fitted, as_of))
-        fitted = replace(fitted, space=space.with_field(field_weight(_told_by(services, speakers, as_of))))
+        weight = field_weight(_told_by(services, speakers, as_of)) if space.settings.learn_field else 1.0
+        fitted = replace(fitted, space=space.with_field(weight))
     fitted = replace(fitted, rows=damped(fitted.space, rows))
     calibration = Calibration(tuple(stored)) if stored else _learnt(services, network, fitted, speakers, as_of)
     return replace(fitted, calibration=calibration)
@@ -137,12 +138,12 @@ def _crowd(services: Services, network: Network, fitted: Fitted, as_of: datetime
     for page in range(CROWD_PAGES):
         after = max(after, first - 1 + page * (last - first + 1) // CROWD_PAGES)
         with services.database.reading() as connection:
-            batch = considered.audience(connection, network.key, after, CROWD // CROWD_PAGES)
+            batch = considered.audience(connection, network.key, after, fitted.space.settings.crowd // CROWD_PAGES)
             voices = listen(connection, batch[0].member_key, batch[-1].member_key, as_of) if batch else None
         if batch:
             crowd.append(_wants(batch, fitted, voices).rows)
             after = batch[-1].member_key
-    return crowd_of(sp.vstack(crowd, format="csr")) if crowd else fitted.space.crowd
+    return crowd_of(fitted.space, sp.vstack(crowd, format="csr")) if crowd else fitted.space.crowd
 
 
 def _wants(batch: Sequence[PlannedDigest], fitted: Fitted, voices: Voices | None) -> Wants:

@@ -9,9 +9,12 @@ import click
 from jobs.terminal import network_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from digest.composition import Edition as Fitted
     from jobs.services import Services
     from store.considered import PlannedDigest
+    from store.editions import ChosenItem
     from store.networks import Network
 
 
@@ -59,7 +62,7 @@ def _mail(
     services: "Services",
     network: "Network",
     member: "PlannedDigest",
-    chosen: list[Any],
+    chosen: "Sequence[ChosenItem]",
     fitted: "Fitted",
     as_format: str,
     now: datetime,
@@ -74,8 +77,8 @@ def _mail(
     items = {item.key: item for item in fitted.items}
     about = partial(sign_feedback, services.secret_key, member.member_public_id)
     entries = [
-        Entry(items[key], match, _terms(why, note), about(items[key].public_id))
-        for _, _, _, key, _, match, why, note in chosen
+        Entry(items[one.item_key], one.match, _terms(one.reason, one.note), about(items[one.item_key].public_id))
+        for one in chosen
     ]
     press = press_for(services, network, fitted.topics, edition_id="preview")
     with services.database.reading() as connection:

@@ -354,7 +354,7 @@ def rehearse(
     for decided in found.decided:
         sizes.update(items for _, state, _, items, *_ in decided.digests if state == "composed")
         skipped.update(reason for _, state, reason, *_ in decided.digests if state == "skipped")
-        reach.update(item for _, _, _, item, *_ in decided.chosen)
+        reach.update(one.item_key for one in decided.chosen)
     return RunReport(
         network=network.slug,
         slot=found.edition.slot,

@@ -21,7 +21,7 @@ from jobs.considering import Voices, draw_of, heard_of, preferences_of, profile_
 from jobs.deciding import Part
 from jobs.due import due_at
 from store.considered import PlannedDigest
-from store.editions import Decided, Edition
+from store.editions import ChosenItem, Decided, Edition
 from store.networks import Network
 
 GuestReasons = Mapping[int, tuple[int, str, list[Reason], tuple[float, float]]]
@@ -126,7 +126,7 @@ def _add_composed(
         why = [[elsewhere, 0.0, "network"], *why] if elsewhere else why
         facts = (float(decision.score[n]), float(decision.match[n]), *found.parts[n], why, NOTES[decision.note[n]])
         member = members[row]
-        decided.chosen.append((member.digest_key, rank, membership, items_of[column].key, *facts))
+        decided.chosen.append(ChosenItem(member.digest_key, rank, membership, items_of[column].key, *facts))
         if found.team[n] != NO_TEAM:
             decided.picked.append((member.digest_key, items_of[column].key, int(found.team[n])))
     left = zip(decision.left_member.tolist(), decision.left_item.tolist(), decision.left_because.tolist(), strict=True)

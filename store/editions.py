@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
@@ -109,14 +109,28 @@ class Counts:
         return self.balanced and not self.planned and not self.queued
 
 
+class ChosenItem(NamedTuple):
+    """An item of a digest, as a row of its table; `digest.field` tells of the parts of a score."""
+
+    digest_key: int
+    rank: int
+    member_key: int
+    item_key: int
+    score: float
+    match: float
+    rest: float
+    field: float
+    reason: list[Any]
+    note: str
+
+
 @dataclass(frozen=True, slots=True)
 class Decided:
     """What one shard came to: rows in the order of the columns named beside each."""
 
     digests: list[tuple[int, str, str, int, int, float | None]]
     """(digest_key, state, reason, items, below_threshold, threshold)"""
-    chosen: list[tuple[int, int, int, int, float, float, float, float, list[Any], str]]
-    """(digest_key, rank, member_key, item_key, score, match, rest, field, reason, note); `digest.field` tells of the parts"""
+    chosen: list[ChosenItem]
     left_out: list[tuple[int, int, str, float, float, int | None]]
     """(digest_key, item_key, reason, score, match, because_of)"""
     outbox: list[tuple[int, int, str, datetime]]

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from bench.relevance import UTILITY, GermaneMatcher
 from digest.calibration import default_threshold
 from digest.composition import Edition, Heard
 from digest.feedback import Said
+from digest.field import joined
 from digest.selection import select
+from digest.vectors import Settings
 from profiles.feedback import VERDICTS
 from profiles.member import Preferences, Profile
 from tests.bench.corpora import write_corpus
@@ -28,21 +31,39 @@ def poisoned(week: Week) -> Week:
     return Week(items, 1.0 - week.grades)
 
 
+def scores(stage: Stage, members: Sequence[Record], weeks: Sequence[Week]) -> np.ndarray:
+    found, _ = gone_through(stage.network, members, weeks)
+    return found.rest + found.field
+
+
 def test_a_later_week_changes_nothing_about_the_scores_of_earlier_ones(stage: Stage) -> None:
     members, (first, second, third) = stage.corpus.members(0), stage.weeks
-    before, _ = gone_through(stage.network, members, [first, second, third])
-    after, _ = gone_through(stage.network, members, [first, poisoned(second), poisoned(third)])
+    before = scores(stage, members, [first, second, third])
+    after = scores(stage, members, [first, poisoned(second), poisoned(third)])
     known = len(first.items) + len(second.items)
     assert np.array_equal(before[:, : len(first.items)], after[:, : len(first.items)])
-    again, _ = gone_through(stage.network, members, [first, second, poisoned(third)])
+    again = scores(stage, members, [first, second, poisoned(third)])
     assert np.array_equal(before[:, :known], again[:, :known])
     assert not np.array_equal(before[:, known:], again[:, known:])
 
 
+def test_a_networks_scores_are_of_both_parts_at_its_weight_of_the_field(stage: Stage) -> None:
+    members, week = stage.corpus.members(3), stage.weeks[0]
+    network = Network.fitted(stage.network.posted, Settings(latent=8, broad=4, latent_from=1))
+    network = network.beside(network.profiles(members))
+    usual = network.parts(network.profiles(members), network.rows(week.items))
+    assert usual.field.max() > 0.01
+    for weight in (0.25, 4.0):
+        other = replace(network, space=network.space.with_field(weight))
+        found = other.scores(other.profiles(members), other.rows(week.items))
+        assert found == pytest.approx(joined(other.space, usual.rest, usual.field), abs=1e-5)
+
+
 def test_what_was_good_in_one_week_counts_in_the_next(stage: Stage) -> None:
     members, (first, second, _) = stage.corpus.members(0), stage.weeks
-    learnt, told = gone_through(stage.network, members, [first, second])
-    still, _ = gone_through(stage.network, members, [Week(first.items, np.zeros_like(first.grades)), second])
+    learnt = scores(stage, members, [first, second])
+    still = scores(stage, members, [Week(first.items, np.zeros_like(first.grades)), second])
+    _, told = gone_through(stage.network, members, [first, second])
     good = second.grades > 0
     first_items = len(first.items)
     assert np.array_equal(learnt[:, :first_items], still[:, :first_items])

@@ -62,7 +62,8 @@ def test_what_was_heard_of_a_member_counts_the_same_where_matchers_are_compared(
     told = Told(
         member=np.repeat(np.arange(20), 6),
         item=np.full(120, -1),
-        score=np.full(120, 0.3),
+        rest=np.full(120, 0.28),
+        field=np.full(120, 0.02),
         good=np.repeat(np.arange(20) >= 10, 6),
         weight=np.ones(120),
     )

@@ -41,9 +41,18 @@ def test_more_and_help_are_likes_and_less_is_a_dislike() -> None:
 
 def test_what_was_told_of_some_members_is_told_of_them_alone() -> None:
     good = np.array([True, False, True, True])
-    told = Told(np.array([4, 1, 2, 4]), np.arange(4), np.arange(4) / 10, good, np.ones(4)).only(np.array([1, 4]))
+    parts = np.arange(4) / 10, np.arange(4) / 100
+    whole = Told(np.array([4, 1, 2, 4]), np.arange(4), *parts, good, np.ones(4))
+    told = whole.only(np.array([1, 4]))
     assert (told.member.tolist(), told.item.tolist()) == ([1, 0, 1], [0, 1, 3])
-    assert (told.score.tolist(), told.good.tolist()) == ([0.0, 0.1, 0.3], [True, False, True])
+    assert (told.rest.tolist(), told.field.tolist()) == ([0.0, 0.1, 0.3], [0.0, 0.01, 0.03])
+    assert told.good.tolist() == [True, False, True]
+
+
+def test_batches_are_joined_as_if_their_members_were_one_batch() -> None:
+    one = Told(np.array([0, 2]), np.arange(2), np.ones(2), np.zeros(2), np.array([True, False]), np.ones(2))
+    assert Told.joined([one, Told.nothing(), one], [3, 5, 3]).member.tolist() == [0, 2, 8, 10]
+    assert not len(Told.joined([], []).member)
 
 
 def test_a_word_fades_by_half_in_each_half_life() -> None:

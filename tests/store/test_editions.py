@@ -5,11 +5,16 @@ from sqlalchemy import func, select, update
 
 from store import considered, editions, records
 from store.database import Database, StoreError
-from store.editions import Counts, Decided, Edition, NotMine
+from store.editions import ChosenItem, Counts, Decided, Edition, NotMine
 from tests.builders import NOW, stored_item, stored_member, stored_network
 
 SETTINGS = {"threshold": 33.0}
 SLOT = "2026-W47"
+
+
+def a_choice(digest: int, member: int, item: int) -> ChosenItem:
+    why = [["stroke", 0.4, "stated"]]
+    return ChosenItem(digest, 1, member, item, score=0.4, match=61.5, rest=0.38, field=0.02, reason=why, note="")
 
 
 class Scene:
@@ -56,9 +61,7 @@ class Scene:
                     decided.digests.append((key, "skipped", "nothing_fits", 0, 1, 33.0))
                     continue
                 decided.digests.append((key, "composed", "", 1, 0, 33.0))
-                decided.chosen.append(
-                    (key, 1, member.member_key, self.item, 0.4, 61.5, [["stroke", 0.4, "stated"]], "")
-                )
+                decided.chosen.append(a_choice(key, member.member_key, self.item))
                 decided.outbox.append((key, member.member_key, f"<{member.member_key}@example.org>", NOW))
             editions.write(connection, self.edition, decided, NOW)
 
@@ -161,7 +164,7 @@ def test_an_item_goes_to_a_member_once_whatever_the_code_does(scene: Scene) -> N
         pairs = considered.sent_pairs(connection, 0, 10**9, [scene.item])
         other = connection.execute(select(func.max(editions.DIGEST.c.id))).scalar_one()
     assert pairs.tolist() == [[member, scene.item]]
-    again = Decided([], [(other, 1, member, scene.item, 0.4, 61.5, [], "")], [], [])
+    again = Decided([], [a_choice(other, member, scene.item)], [], [])
     with pytest.raises(IntegrityError), scene.database.writing() as connection:
         editions.write(connection, scene.edition, again, NOW)
 
@@ -172,7 +175,7 @@ def test_a_crash_in_the_middle_of_a_shard_leaves_nothing_of_it(scene: Scene) -> 
             member = considered.planned(connection, scene.edition.key, 1)[0]
             decided = Decided(
                 [(member.digest_key, "composed", "", 1, 0, 33.0)],
-                [(member.digest_key, 1, member.member_key, scene.item, 0.4, 61.5, [], "")],
+                [a_choice(member.digest_key, member.member_key, scene.item)],
                 [],
                 [(member.digest_key, member.member_key, "<a@example.org>", NOW)],
             )

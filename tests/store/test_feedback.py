@@ -262,8 +262,8 @@ def test_what_was_judged_by_hand_is_known_until_the_member_says_otherwise(scene:
     scene.record(scene.word("can_help"))
     assert known_of(scene)[scene.ann, scene.sent] == (True, True)
     with scene.database.reading() as connection:
-        scores = feedback.known_pairs(connection, scene.ann, scene.bob, NOW).score
-        assert np.isnan(scores).tolist() == [False, True]
+        known = feedback.known_pairs(connection, scene.ann, scene.bob, NOW)
+        assert np.isnan(known.rest).tolist() == np.isnan(known.field).tolist() == [False, True]
         assert feedback.speakers(connection, scene.network, NOW, 1) == [scene.ann]
 
 
