@@ -186,7 +186,7 @@ class Edition:
         """Why the items of these columns fit the members of these rows, pair by pair."""
         return reasons_for(self.space, wants.rows, self.items, self.rows, rows, columns, wants.origins)
 
-    def parts(self, wants: Wants, rows: Ints, columns: Ints, score: Floats) -> list[tuple[float, float]]:
+    def parts_of_scores(self, wants: Wants, rows: Ints, columns: Ints, score: Floats) -> list[tuple[float, float]]:
         """(rest, field) of the scores of these pairs (see `digest.field`); another matcher's have no field."""
         if self.matcher is not None:
             return [(one, 0.0) for one in score.tolist()]
@@ -364,8 +364,8 @@ def explained(edition: Edition, batch: Batch, wants: Wants, decision: Decision) 
     decision, team = _compared(edition, batch, wants, decision)
     member, item = decision.member.astype(np.int64), decision.item.astype(np.int64)
     reasons = edition.reasons(wants, member, item)
-    parts = edition.parts(wants, member, item, decision.score.astype(np.float64))
-    return Composition(decision, reasons, parts, edition.learned_terms(wants), team)
+    both = edition.parts_of_scores(wants, member, item, decision.score.astype(np.float64))
+    return Composition(decision, reasons, both, edition.learned_terms(wants), team)
 
 
 def compose(edition: Edition, batch: Batch, reach: Reach | None = None) -> Composition:

@@ -61,8 +61,8 @@ class Told:
     """What became of pairs that were sent or judged by hand, of a batch of members: parallel arrays, to calibrate the match with.
 
     `member` is the row; `item` the column among past items, -1 where it is not among them; `rest` and `field` are the parts of
-    the score that the pair had when it was sent (see `digest.field`), NaN where nobody wrote it down; `weight` is 1 for a word,
-    less for an item passed over beside one.
+    the score that the pair had when it was sent (see `digest.field`), both NaN where nobody wrote it down, `field` alone where
+    `rest` is all of it; `weight` is 1 for a word, less for an item passed over beside one.
     """
 
     member: Ints

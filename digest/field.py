@@ -42,9 +42,9 @@ def split(space: VectorSpace, score: Floats, field: Floats) -> tuple[Floats, Flo
 
 
 def joined(space: VectorSpace, rest: Floats, field: Floats) -> Floats:
-    """The score of these parts at the space's weight of the field."""
+    """The score of these parts at the space's weight of the field; of a rest whose field is NaN, that itself."""
     rest_share, field_share = _shares(space)
-    return np.asarray(rest * rest_share + field * field_share, dtype=np.float64)
+    return np.where(np.isnan(field), rest, rest * rest_share + field * field_share)
 
 
 def _shares(space: VectorSpace) -> tuple[float, float]:
@@ -55,7 +55,7 @@ def _shares(space: VectorSpace) -> tuple[float, float]:
 
 def field_weight(told: Told, held: tuple[float, float, float] = SENT_SPREAD) -> float:
     """How much the field counts against the usual weight, `LEAST` to `MOST`; 1 where nothing is known of any pair's parts."""
-    known = np.flatnonzero(np.isfinite(told.rest))
+    known = np.flatnonzero(np.isfinite(told.field))
     if not len(known):
         return 1.0
     field, one = told.field[known], np.ones(len(known))

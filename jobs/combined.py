@@ -244,7 +244,7 @@ def explain_guests(
         rows = np.array([one.row[home[n]] for n in at], dtype=np.int64)
         places = decision.item[at].astype(np.int64) - one.guest.first
         reasons = fitted.reasons(one.wants, rows, places)
-        parts = fitted.parts(one.wants, rows, places, decision.score[at].astype(np.float64))
+        parts = fitted.parts_of_scores(one.wants, rows, places, decision.score[at].astype(np.float64))
         for n, why, part in zip(at, reasons, parts, strict=True):
             found[n] = (one.members[home[n]].member_key, one.guest.network.name, why, part)
     return found

@@ -95,7 +95,8 @@ class LearnedTerm:
 @dataclass(frozen=True, slots=True)
 class Known:
     """What became of pairs that were sent or judged by hand, as parallel arrays ordered by member: keys, the parts of the score
-    that the pair had when it was sent (NaN where it was only judged), whether it was good, and whether somebody said so."""
+    that the pair had when it was sent (NaN where it was only judged; `rest` is all of it where no parts were kept), whether it
+    was good, and whether somebody said so."""
 
     member: npt.NDArray[np.int64]
     item: npt.NDArray[np.int64]
@@ -244,7 +245,7 @@ def known_pairs(connection: Connection, first_member: int, last_member: int, mom
     words = standing.group_by(TABLE.c.member_id, TABLE.c.item_id).subquery()
     same = (words.c.member_id == DIGEST_ITEM.c.member_id) & (words.c.item_id == DIGEST_ITEM.c.item_id)
     heard = select(DIGEST_ITEM.c.digest_id).join(words, same)
-    parts = func.coalesce(DIGEST_ITEM.c.rest, DIGEST_ITEM.c.score), func.coalesce(DIGEST_ITEM.c.field, 0.0)
+    parts = func.coalesce(DIGEST_ITEM.c.rest, DIGEST_ITEM.c.score), DIGEST_ITEM.c.field
     sent = (
         select(DIGEST_ITEM.c.member_id, DIGEST_ITEM.c.item_id, *parts, words.c.good)
         .join_from(DIGEST_ITEM, words, same, isouter=True)

@@ -123,7 +123,13 @@ def stored_digest(connection: Connection, edition: int, member: int, items: tupl
     digest = _insert(connection, tables.Digest, **row)
     for rank, item in enumerate(items):
         chosen = {"digest_id": digest, "rank": rank, "member_id": member, "item_id": item}
-        scored = {"score": 0.5, "match": 60.0 - rank, "reason": [["stroke", 0.5, "stated"]]}
+        scored = {
+            "score": 0.5,
+            "rest": 0.45,
+            "field": 0.05,
+            "match": 60.0 - rank,
+            "reason": [["stroke", 0.5, "stated"]],
+        }
         connection.execute(insert(_table(tables.DigestItem)).values(**chosen, **scored))
     counts = _table(tables.Edition).c
     statement = update(counts.id.table).where(counts.id == edition)

@@ -44,8 +44,9 @@ def test_few_words_move_it_little_and_none_not_at_all() -> None:
 
 def test_pairs_whose_parts_nobody_wrote_down_tell_nothing() -> None:
     known = told(3.0)
-    unknown = Told(known.member, known.item, known.rest * np.nan, known.field * np.nan, ~known.good, known.weight)
+    unknown = Told(known.member, known.item, known.rest, known.field * np.nan, ~known.good, known.weight)
     assert field_weight(unknown) == 1.0
+    assert joined(SPACE.with_field(3.0), unknown.rest, unknown.field).tolist() == unknown.rest.tolist()
     both = Told.joined([known, unknown], [60, 60])
     assert field_weight(both) == pytest.approx(field_weight(known))
 

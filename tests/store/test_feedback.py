@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from profiles.feedback import OPPOSITES, VERDICTS
 from store import feedback, members, thresholds
@@ -265,6 +265,15 @@ def test_what_was_judged_by_hand_is_known_until_the_member_says_otherwise(scene:
         known = feedback.known_pairs(connection, scene.ann, scene.bob, NOW)
         assert np.isnan(known.rest).tolist() == np.isnan(known.field).tolist() == [False, True]
         assert feedback.speakers(connection, scene.network, NOW, 1) == [scene.ann]
+
+
+def test_a_score_of_before_its_parts_were_kept_is_all_rest(scene: Scene) -> None:
+    scene.record(scene.word("more"))
+    for parts, wanted in (((0.45, 0.05), [0.45, 0.05]), ((None, None), [0.5, None])):
+        with scene.database.writing() as connection:
+            connection.execute(update(feedback.DIGEST_ITEM).values(rest=parts[0], field=parts[1]))
+            known = feedback.known_pairs(connection, scene.ann, scene.bob, NOW + timedelta(days=1))
+        assert [None if np.isnan(value[0]) else value[0] for value in (known.rest, known.field)] == wanted
 
 
 def test_what_was_taken_back_is_known_no_more(scene: Scene) -> None:

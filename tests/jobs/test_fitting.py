@@ -1,0 +1,103 @@
+"""What an edition learns once for all: beside whom its items are seen, and how much their field counts."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from sqlalchemy import update
+
+from digest.fitting import fit
+from digest.vectors import Settings, VectorSpace
+from jobs.fitting import edition_settings, fit_edition
+from profiles.member import Profile
+from store import considered, editions, feedback
+from store.database import Database
+from tests.builders import NOW
+from tests.jobs.composing import BELLS, STROKE, Community
+
+PAPERS = [f"{form} {about} {place}" for form in ("Notes on", "A survey of", "Training in", "Audit of")
+          for about in ("stroke rehabilitation", "early discharge", "falls at home", "bell ringing", "choir singing")
+          for place in ("in Leeds", "in Kent", "in York", "in Devon", "in Wales", "by the sea", "in towns", "in hospitals",
+                        "in villages", "in care homes", "in the north", "in the south", "in winter", "in summer", "for all",
+                        "for carers")]  # fmt: skip
+
+
+@pytest.fixture
+def community(database: Database) -> Community:
+    found = Community(database)
+    for n, title in enumerate(PAPERS):
+        found.post(f"paper-{n}", kind="resource", title=title, body=f"{title}, described by its teams.", topics=())
+    for n in range(6):
+        found.join(f"stroke{n}", STROKE)
+    found.join("bells", BELLS)
+    found.join("nothing", Profile(stated=""))
+    return found
+
+
+def stored_space(community: Community) -> VectorSpace:
+    with community.database.reading() as connection:
+        (edition, *_) = editions.latest(connection, community.key, 1)
+        model = editions.load_model(connection, edition.key)
+    assert model is not None
+    return VectorSpace.from_bytes(model)
+
+
+def fitted_now(community: Community) -> VectorSpace:
+    services = community.services()
+    settings = edition_settings(services, community.network)
+    return fit_edition(services, community.network, settings, [], services.now(), None).space
+
+
+def test_items_are_seen_beside_the_members_who_want_something(community: Community) -> None:
+    community.compose()
+    assert stored_space(community).crowd.shape[0] == 7
+
+
+def test_a_crowd_is_of_members_from_the_whole_network(community: Community, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.fitting.fit", partial(fit, settings=Settings(crowd=10)))
+    pages = []
+    reading = considered.audience
+
+    def watched(connection, network, after, limit, member_key=0):  # type: ignore[no-untyped-def]
+        found = reading(connection, network, after, limit, member_key)
+        pages.append([member.name for member in found])
+        return found
+
+    for n in range(42):
+        community.join(f"late{n:02}", BELLS)
+    monkeypatch.setattr("jobs.fitting.considered.audience", watched)
+    space = fitted_now(community)
+    assert [len(page) for page in pages] == [1] * 10
+    assert len({name for page in pages for name in page}) == 10
+    assert any(name.startswith("Late3") for page in pages for name in page)
+    assert space.crowd.shape[0] <= 10
+
+
+def test_the_parts_of_a_score_are_kept_beside_it(community: Community) -> None:
+    community.compose()
+    with community.database.reading() as connection:
+        table = editions.DIGEST_ITEM.c
+        rows = connection.execute(editions.DIGEST_ITEM.select().where(table.score > 0)).all()
+    assert len(rows) >= 7
+    for row in rows:
+        assert row.rest + row.field == pytest.approx(row.score, abs=1e-6), "a new network goes by the field as is usual"
+    assert max(row.field for row in rows) > 0.01
+
+
+def test_how_much_the_field_counts_is_learnt_from_what_members_found_good(community: Community) -> None:
+    assert fitted_now(community).field_weight == 1.0
+    community.compose()
+    with community.database.writing() as connection:
+        table = editions.DIGEST_ITEM
+        sent = connection.execute(table.select().order_by(table.c.member_id, table.c.rank)).all()
+        rng = np.random.default_rng(0)
+        for row in sent:
+            of_field = float(rng.uniform(0, 0.1))
+            parts = update(table).where(table.c.digest_id == row.digest_id, table.c.rank == row.rank)
+            connection.execute(parts.values(rest=0.1, field=of_field))
+            verdict = "more" if of_field > 0.05 else "less"
+            feedback.record(connection, [feedback.Word(row.member_id, row.item_id, verdict, NOW, "import")])
+    learnt = fitted_now(community).field_weight
+    assert learnt > 1.3
+    community.compose()
+    assert stored_space(community).field_weight == learnt
