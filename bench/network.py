@@ -16,7 +16,7 @@ from digest.calibration import LEAST_TOLD, SAMPLE, Background, Calibration, Effe
 from digest.feedback import Told
 from digest.field import SPREAD, field_weight, joined, split
 from digest.fitting import fit
-from digest.hubness import crowd_of, damped
+from digest.hubness import crowd_of, damped, shares
 from digest.items import Item
 from digest.learning import Feedback, effective_profiles
 from digest.learning import Settings as LearningSettings
@@ -41,6 +41,8 @@ class Network:
     space: VectorSpace
     past: Rows
     learning: LearningSettings
+    crowd: Rows | None = None
+    """Profiles of the members beside whom items are seen."""
 
     @classmethod
     def fitted(
@@ -73,22 +75,25 @@ class Network:
 
     def background(self, profiles: Rows) -> Background:
         """What is usual for members of these profiles."""
-        return Background.of(self._matcher, profiles, damped(self.space, self.past[-SAMPLE:]))
+        return Background.of(self._matcher, profiles, self.seen(self.past[-SAMPLE:]))
 
     def beside(self, profiles: Rows) -> "Network":
         """Whose items are seen beside members of these profiles."""
-        return replace(self, space=self.space.beside(crowd_of(self.space, profiles)))
+        return replace(self, crowd=crowd_of(self.space, profiles))
+
+    def seen(self, rows: Rows) -> Rows:
+        """Rows of items as the members see them."""
+        return rows if self.crowd is None else damped(rows, shares(self.space, rows, self.crowd))
 
     def scores(self, profiles: Rows, rows: Rows) -> Floats:
         """Of all profiles with all rows of items, those below 0 included."""
-        return np.vstack(list(self._matcher.blocks(profiles, damped(self.space, rows))))
+        return np.vstack(list(self._matcher.blocks(profiles, self.seen(rows))))
 
     def parts(self, profiles: Rows, rows: Rows) -> "Scores":
         """Of all these scores, the items seen beside these profiles."""
-        space = self.beside(profiles).space
-        seen, field = damped(space, rows), space.blocks[1]
+        seen, field = self.beside(profiles).seen(rows), self.space.blocks[1]
         of_field = (profiles[:, field] @ seen[:, field].T).toarray().astype(np.float64)
-        return Scores(*split(space, np.vstack(list(self._matcher.blocks(profiles, seen))), of_field))
+        return Scores(*split(self.space, np.vstack(list(self._matcher.blocks(profiles, seen))), of_field))
 
     def fitted_to(self, members: Sequence[Record], scores: "Scores", good: npt.NDArray[np.bool_]) -> "Network":
         """Beside these members, and going by the field as much as their judgements tell: what lies far below any threshold

@@ -14,7 +14,6 @@ import numpy.typing as npt
 from bench.comparison import VARIABLE, at_hand
 from bench.corpora import Corpus
 from bench.network import Network
-from digest.hubness import damped
 from digest.reasons import explain
 from digest.vectors import Rows, VectorSpace
 
@@ -31,7 +30,7 @@ def distances(corpus: Corpus, pairs: int = PAIRS, seed: int = 0) -> Floats:
     member, item = rng.integers(0, len(members), pairs), rng.integers(0, len(items), pairs)
     network = Network.fitted(corpus.archive)
     profiles = network.profiles(members)
-    rows = damped(network.beside(profiles).space, network.rows(items))
+    rows = network.beside(profiles).seen(network.rows(items))
     sums = [
         sum(weight for _, weight in explain(network.space, profiles[[m]], rows[[i]]))
         for m, i in zip(member.tolist(), item.tolist(), strict=True)

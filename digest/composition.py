@@ -63,8 +63,8 @@ class Wants:
 class Edition:
     """What is the same for every member: the items to choose from, their rows, and the space and past they are seen in.
 
-    `rows` is of shape (n_items, n_columns), as seen beside the crowd (`hubness.damped`), `past` of shape (n_past, n_columns),
-    oldest first, as they are; `thresholds` of shape (n_items,) are those of the items' kinds, `threshold` the one for kinds that
+    `rows` is of shape (n_items, n_columns), as seen beside the members (`hubness`), `past` of shape (n_past, n_columns), oldest
+    first, as they are; `thresholds` of shape (n_items,) are those of the items' kinds, `threshold` the one for kinds that
     have none of their own.
     """
 
@@ -84,6 +84,8 @@ class Edition:
     """Keys of the past items, in the order of `past`."""
     matcher: Matcher | None = None
     """What scores; None stands for TF-IDF similarity in the space."""
+    shares: Mapping[int, float] = field(default_factory=dict)
+    """By key what is left of the items that are damped (`hubness`): of those of `rows` and of the newest past ones."""
     duplicates: Duplicates | None = None
     """Which items are the same thing; None where that was not looked into."""
     comparison: Comparison | None = None
@@ -133,7 +135,7 @@ class Edition:
         member, score = told.member[known], joined(self.space, told.rest[known], told.field[known])
         lacking = np.flatnonzero(np.isnan(score))
         items, place = np.unique(told.item[known][lacking], return_inverse=True)
-        pairs = rows[member[lacking]].multiply(damped(self.space, self.past[items])[place])
+        pairs = rows[member[lacking]].multiply(damped(self.past[items], self._shares(items))[place])
         score[lacking] = np.asarray(pairs.sum(axis=1)).ravel()
         background = Background.of(self._matcher, rows, self._newest)
         good = told.good[known].astype(np.float64)
@@ -141,7 +143,12 @@ class Edition:
 
     @cached_property
     def _newest(self) -> Rows:
-        return damped(self.space, self.past[-SAMPLE:])
+        newest = np.arange(self.past.shape[0])[-SAMPLE:]
+        return damped(self.past[newest], self._shares(newest))
+
+    def _shares(self, past: Ints) -> Floats:
+        keys = self.past_keys or (0,) * self.past.shape[0]
+        return np.array([self.shares.get(keys[place], 1.0) for place in past.tolist()], dtype=np.float64)
 
     @property
     def _matcher(self) -> Matcher:

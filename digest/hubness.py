@@ -7,29 +7,38 @@ damped, all by the same share: a reason's weights still sum to the score.
 """
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from digest.calibration import USUAL_DEVIATION, Background
 from digest.matching import TfidfMatcher
 from digest.vectors import Rows, VectorSpace
 
+Floats = npt.NDArray[np.float64]
+
 SOFTNESS = 0.05
 """How slowly the share falls with the deviation: the most probable one on the development corpora's calibration rounds."""
 
 
 def crowd_of(space: VectorSpace, profiles: Rows) -> Rows:
-    """As many profiles as the settings say, evenly taken; members who want nothing yet are no part of it."""
+    """As many profiles as the settings say, evenly taken; members who want nothing yet are no part of it. They should go by the
+    field as is usual, so that what was learnt of it does not change how items are seen."""
     known = np.flatnonzero(np.diff(profiles.indptr))
     taken = np.linspace(0, len(known) - 1, min(len(known), space.settings.crowd)).astype(np.int64)
     crowd: Rows = profiles[known[taken]]
     return crowd
 
 
-def damped(space: VectorSpace, rows: Rows) -> Rows:
-    """Rows of items as the space's crowd sees them, of the same shape: those of an item whose scores deviate by d are times
-    (SOFTNESS + usual d) / (SOFTNESS + d), at most 1. In a small crowd d leans on the usual one; without any it is that."""
-    if not rows.shape[0] or not space.crowd.shape[0]:
-        return rows
-    deviation = Background.of(TfidfMatcher(space.n_terms, most=0), rows, space.crowd).deviation
-    share = np.minimum(1.0, (SOFTNESS + USUAL_DEVIATION) / (SOFTNESS + deviation)).astype(np.float32)
-    return sp.csr_matrix((rows.data * np.repeat(share, np.diff(rows.indptr)), rows.indices, rows.indptr), rows.shape)
+def shares(space: VectorSpace, rows: Rows, crowd: Rows) -> Floats:
+    """What is left of each item beside these members: (SOFTNESS + usual d) / (SOFTNESS + d), at most 1, where d is the deviation
+    of its scores. In a small crowd d leans on the usual one; without any it is that. Of shape (n_items,)."""
+    if not rows.shape[0] or not crowd.shape[0]:
+        return np.ones(rows.shape[0])
+    deviation = Background.of(TfidfMatcher(space.n_terms, most=0), rows, crowd).deviation
+    return np.minimum(1.0, (SOFTNESS + USUAL_DEVIATION) / (SOFTNESS + deviation))
+
+
+def damped(rows: Rows, share: Floats) -> Rows:
+    """The rows of items, each times its share."""
+    data = rows.data * np.repeat(share.astype(np.float32), np.diff(rows.indptr))
+    return sp.csr_matrix((data, rows.indices, rows.indptr), rows.shape)

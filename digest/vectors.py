@@ -116,9 +116,6 @@ class VectorSpace:
     centre: Floats
     """Of length n_dimensions: the mean item."""
     n_items: int = 0
-    crowd: Rows = field(default_factory=lambda: sp.csr_matrix(np.zeros((0, 0), np.float32)), compare=False, repr=False)
-    """Profiles of some of the network's members, of shape (n, n_columns), beside which items are seen (`hubness`); they go by the
-    field as is usual, so that what was learnt of it does not change what is seen."""
     field_weight: float = 1.0
     """How much the broad block counts in the network, against what is usual (`field`)."""
     analyser: Analyser = field(default_factory=Analyser, compare=False, repr=False)
@@ -135,19 +132,9 @@ class VectorSpace:
         broad = self.n_terms + min(self.settings.broad, full)
         return slice(0, self.n_terms), slice(self.n_terms, broad), slice(broad, broad + full)
 
-    def beside(self, crowd: Rows) -> "VectorSpace":
-        """The same, with the profiles of these members; their weights in half precision's values, so that bytes keep them."""
-        data = crowd.data.astype(np.float16).astype(np.float32)
-        return replace(self, crowd=sp.csr_matrix((data, crowd.indices, crowd.indptr), shape=crowd.shape))
-
     def with_field(self, weight: float) -> "VectorSpace":
         """The same, where the broad block counts so much."""
         return replace(self, field_weight=weight)
-
-    @property
-    def n_columns(self) -> int:
-        """Length of a row: all three blocks."""
-        return int(self.blocks[2].stop)
 
     @property
     def first_topic(self) -> int:
@@ -215,7 +202,6 @@ class VectorSpace:
             buffer, head=_text_array(json.dumps(head)), words=_text_array("\n".join(self.words)),
             labels=_text_array("\n".join(self.labels)), pair_codes=self.pair_codes, idf=self.idf,
             latent=self.latent.astype(np.float16), metric=self.metric, centre=self.centre,
-            crowd=self.crowd.data.astype(np.float16), crowd_column=self.crowd.indices, crowd_start=self.crowd.indptr,
         )  # fmt: skip
         return buffer.getvalue()
 
@@ -225,17 +211,13 @@ class VectorSpace:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             head = json.loads(arrays["head"].tobytes())
             settings = Settings(**head["settings"])
-            space = cls(
+            return cls(
                 settings=settings, words=_lines(arrays["words"]), n_words=head["n_words"], n_items=head["n_items"],
                 pair_codes=arrays["pair_codes"], idf=arrays["idf"], labels=_lines(arrays["labels"]),
                 topics=[Topic(**{**topic, "synonyms": tuple(topic["synonyms"])}) for topic in head["topics"]],
                 latent=arrays["latent"].astype(np.float32), metric=arrays["metric"], centre=arrays["centre"],
                 analyser=analyser_of(settings), field_weight=head.get("field_weight", 1.0),
             )  # fmt: skip
-            if "crowd" not in arrays:  # of before items were seen beside a crowd
-                return space
-            crowd = arrays["crowd"], arrays["crowd_column"], arrays["crowd_start"]
-            return space.beside(sp.csr_matrix(crowd, shape=(len(crowd[2]) - 1, space.n_columns)))
 
     @cached_property
     def _index(self) -> dict[str, int]:

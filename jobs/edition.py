@@ -15,7 +15,7 @@ from jobs.considering import listen, sent_before
 from jobs.deciding import OtherNetworks, decide_once, lost_readers
 from jobs.due import start_of
 from jobs.failpoints import reach as fail_point
-from jobs.fitting import edition_settings, fit_edition
+from jobs.fitting import edition_settings, fit_edition, learnt_settings
 from jobs.services import Services
 from jobs.settling import ExplainGuests, Guests, settled
 from store import budgets, considered, decisions, editions, feedback, items, members, suppression
@@ -134,7 +134,7 @@ def _load_or_fit(services: Services, network: Network, edition: Edition, owner: 
     if model is None:
         with services.database.writing() as connection:
             editions.renew(connection, edition.key, owner, services.now(), services.settings.schedule.lease_s)
-            settings = edition.settings | {"calibration": list(fitted.calibration.weights)}
+            settings = edition.settings | learnt_settings(fitted)
             editions.save_model(connection, edition.key, fitted.space.to_bytes(), settings)
         fail_point("run.model_saved")
     return fitted

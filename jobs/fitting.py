@@ -1,6 +1,6 @@
 """What is learnt once for an edition: vectors of its items, and what a match means in its network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from digest.calibration import SENT_SPREAD, Calibration, Judged, calibrate
+from digest.calibration import SAMPLE, SENT_SPREAD, Calibration, Judged, calibrate
 from digest.composition import Edition as Fitted
 from digest.composition import Wants
 from digest.decision import Shape
@@ -16,7 +16,7 @@ from digest.duplicates import Duplicates
 from digest.feedback import Rule, Told
 from digest.field import field_weight
 from digest.fitting import fit
-from digest.hubness import crowd_of, damped
+from digest.hubness import crowd_of, damped, shares
 from digest.interleaving import Comparison
 from digest.items import Item
 from digest.order import OrderRule
@@ -99,16 +99,41 @@ def fit_edition(
         as_of=as_of,
         duplicates=Duplicates.among(chosen, rows[:, words], past, past_rows[:, words]),
     )
-    stored = settings.get("calibration")
+    if "calibration" in settings:
+        return _as_learnt(fitted, settings)
     with services.database.reading() as connection:
-        speakers = [] if model and stored else feedback.speakers(connection, network.key, as_of, SPEAKERS)
-    if not model:
-        space = space.beside(_crowd(services, network, fitted, as_of))
-        weight = field_weight(_told_by(services, speakers, as_of)) if space.settings.learn_field else 1.0
+        speakers = feedback.speakers(connection, network.key, as_of, SPEAKERS)
+    fitted = _beside_members(services, network, fitted, as_of)
+    if not model and space.settings.learn_field:
+        weight = field_weight(_told_by(services, speakers, as_of))
         fitted = replace(fitted, space=space.with_field(weight))
-    fitted = replace(fitted, rows=damped(fitted.space, rows))
-    calibration = Calibration(tuple(stored)) if stored else _learnt(services, network, fitted, speakers, as_of)
-    return replace(fitted, calibration=calibration)
+    return replace(fitted, calibration=_learnt(services, network, fitted, speakers, as_of))
+
+
+def learnt_settings(fitted: Fitted) -> dict[str, Any]:
+    """What was learnt for an edition, kept beside its settings so that its items are seen the same again. What is kept of the
+    members beside whom they are seen is one figure for each item."""
+    kept = {str(key): share for key, share in fitted.shares.items()}
+    return {"calibration": list(fitted.calibration.weights), "shares": kept}
+
+
+def _as_learnt(fitted: Fitted, settings: dict[str, Any]) -> Fitted:
+    kept = {int(key): share for key, share in settings.get("shares", {}).items()}
+    return replace(_seen(fitted, kept), calibration=Calibration(tuple(settings["calibration"])))
+
+
+def _seen(fitted: Fitted, of_items: Mapping[int, float]) -> Fitted:
+    share = np.array([of_items.get(item.key, 1.0) for item in fitted.items], dtype=np.float64)
+    return replace(fitted, rows=damped(fitted.rows, share), shares=of_items)
+
+
+def _beside_members(services: Services, network: Network, fitted: Fitted, as_of: datetime) -> Fitted:
+    """With its items, and the newest past ones, seen beside the network's members."""
+    space, keys = fitted.space, [*(item.key for item in fitted.items), *fitted.past_keys[-SAMPLE:]]
+    crowd = _crowd(services, network, replace(fitted, space=space.with_field(1.0)), as_of)
+    rows = sp.vstack([fitted.rows, fitted.past[-SAMPLE:]], format="csr")
+    found = zip(keys, shares(space, rows, crowd).tolist(), strict=True)
+    return _seen(fitted, {key: round(share, 6) for key, share in found if share < 1.0})
 
 
 SPEAKERS = 5_000
@@ -143,7 +168,7 @@ def _crowd(services: Services, network: Network, fitted: Fitted, as_of: datetime
         if batch:
             crowd.append(_wants(batch, fitted, voices).rows)
             after = batch[-1].member_key
-    return crowd_of(fitted.space, sp.vstack(crowd, format="csr")) if crowd else fitted.space.crowd
+    return crowd_of(fitted.space, sp.vstack(crowd, format="csr")) if crowd else fitted.past[:0]
 
 
 def _wants(batch: Sequence[PlannedDigest], fitted: Fitted, voices: Voices | None) -> Wants:

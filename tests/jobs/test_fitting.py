@@ -1,6 +1,7 @@
 """What an edition learns once for all: beside whom its items are seen, and how much their field counts."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from digest.fitting import fit
 from digest.vectors import Settings, VectorSpace
 from jobs.fitting import edition_settings, fit_edition
 from profiles.member import Profile
-from store import considered, editions, feedback
+from store import considered, editions, feedback, items
 from store.database import Database
 from tests.builders import NOW
 from tests.jobs.composing import BELLS, STROKE, Community
@@ -48,9 +49,37 @@ def fitted_now(community: Community) -> VectorSpace:
     return fit_edition(services, community.network, settings, [], services.now(), None).space
 
 
-def test_items_are_seen_beside_the_members_who_want_something(community: Community) -> None:
+def learnt(community: Community) -> dict[str, Any]:
+    with community.database.reading() as connection:
+        return editions.latest(connection, community.key, 1)[0].settings
+
+
+def test_items_are_seen_beside_the_members_and_one_figure_is_kept_of_each(community: Community) -> None:
     community.compose()
-    assert stored_space(community).crowd.shape[0] == 7
+    shares = learnt(community)["shares"]
+    with community.database.reading() as connection:
+        titles = {str(item.key): item.title for item in items.load(connection, community.key, [int(k) for k in shares])}
+    assert set(shares) == set(titles)
+    assert all(0 < share < 1 for share in shares.values())
+    near = [share for key, share in shares.items() if "stroke" in titles[key]]
+    far = [share for key, share in shares.items() if "choir" in titles[key]]
+    assert min(near) < 0.7
+    assert min(far, default=1.0) > max(near)
+
+
+def test_what_was_decided_is_seen_the_same_when_members_have_changed(community: Community) -> None:
+    community.compose()
+    with community.database.reading() as connection:
+        edition = editions.latest(connection, community.key, 1)[0]
+        keys, model = editions.item_keys(connection, edition.key), editions.load_model(connection, edition.key)
+    services = community.services()
+    before = fit_edition(services, community.network, edition.settings, keys, edition.as_of, model)
+    for n in range(40):
+        community.join(f"more{n}", BELLS)
+    after = fit_edition(services, community.network, edition.settings, keys, edition.as_of, model)
+    assert abs(before.rows - after.rows).max() == 0
+    anew = fit_edition(services, community.network, edition_settings(services, community.network), keys, NOW, model)
+    assert abs(before.rows - anew.rows).max() > 0.01
 
 
 def test_a_crowd_is_of_members_from_the_whole_network(community: Community, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,11 +95,10 @@ def test_a_crowd_is_of_members_from_the_whole_network(community: Community, monk
     for n in range(42):
         community.join(f"late{n:02}", BELLS)
     monkeypatch.setattr("jobs.fitting.considered.audience", watched)
-    space = fitted_now(community)
+    fitted_now(community)
     assert [len(page) for page in pages] == [1] * 10
     assert len({name for page in pages for name in page}) == 10
     assert any(name.startswith("Late3") for page in pages for name in page)
-    assert space.crowd.shape[0] <= 10
 
 
 def test_the_parts_of_a_score_are_kept_beside_it(community: Community) -> None:
@@ -97,7 +125,7 @@ def test_how_much_the_field_counts_is_learnt_from_what_members_found_good(commun
             connection.execute(parts.values(rest=0.1, field=of_field))
             verdict = "more" if of_field > 0.05 else "less"
             feedback.record(connection, [feedback.Word(row.member_id, row.item_id, verdict, NOW, "import")])
-    learnt = fitted_now(community).field_weight
-    assert learnt > 1.3
+    weight = fitted_now(community).field_weight
+    assert weight > 1.3
     community.compose()
-    assert stored_space(community).field_weight == learnt
+    assert stored_space(community).field_weight == weight
