@@ -249,7 +249,7 @@ def _newton(judged: Judged, usual: Floats, turn: Floats, intercept: Floats, slop
 
 
 # Learnt on the calibration rounds of the three development corpora (medical topics, news, mailing lists), each of the same
-# weight, by `python -m bench.prior DIR...`, less CAUTION, when n likes weighed 0.3 n^0.8 (0.25 now, which hardly moves them).
+# weight, by `python -m bench.prior DIR...`, less CAUTION.
 CAUTION = 1.0
 """By how much the intercept is lower than that while a network has no feedback: one where relevance is hard to tell, such as the
 mailing lists, loses more by what is sent in vain than another gains by what is sent besides."""
