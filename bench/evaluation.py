@@ -108,8 +108,7 @@ class Stage:
         filtered by what the calibration rounds taught as well."""
         corpus, network, members = self.corpus, self._now(self.network), self.corpus.members(k)
         items = corpus.items_of(corpus.test_rounds if split == "test" else corpus.calibration_rounds)
-        profiles, grades = network.profiles(members), self._grades(items)
-        scores = network.beside(profiles).scores(profiles, network.rows(items))
+        scores, grades = network.scores(network.profiles(members), network.rows(items)), self._grades(items)
         match = self.learnt(k, split).match(items).toarray()
         rounds = columns_of(items)
         tally = Tally(corpus.cap, corpus.utility)

@@ -16,7 +16,7 @@ from digest.calibration import LEAST_TOLD, SAMPLE, Background, Calibration, Effe
 from digest.feedback import Told
 from digest.field import SPREAD, field_weight, joined, split
 from digest.fitting import fit
-from digest.hubness import crowd_of, damped, shares
+from digest.hubness import crowd_of, damped, damping, shares
 from digest.items import Item
 from digest.learning import Feedback, effective_profiles
 from digest.learning import Settings as LearningSettings
@@ -83,7 +83,11 @@ class Network:
 
     def seen(self, rows: Rows) -> Rows:
         """Rows of items as the members see them."""
-        return rows if self.crowd is None else damped(rows, shares(self.space, rows, self.crowd))
+        return damped(self.space, rows, self.shares(rows))
+
+    def shares(self, rows: Rows) -> Floats:
+        """What is left of each item beside the members."""
+        return np.ones(rows.shape[0]) if self.crowd is None else shares(self.space, rows, self.crowd)
 
     def scores(self, profiles: Rows, rows: Rows) -> Floats:
         """Of all profiles with all rows of items, those below 0 included."""
@@ -91,23 +95,23 @@ class Network:
 
     def parts(self, profiles: Rows, rows: Rows) -> "Scores":
         """Of all these scores, the items seen beside these profiles."""
-        seen, field = self.beside(profiles).seen(rows), self.space.blocks[1]
-        of_field = (profiles[:, field] @ seen[:, field].T).toarray().astype(np.float64)
-        return Scores(*split(self.space, np.vstack(list(self._matcher.blocks(profiles, seen))), of_field))
+        field, share = self.space.blocks[1], self.beside(profiles).shares(rows)
+        of_field = (profiles[:, field] @ rows[:, field].T).toarray().astype(np.float64)
+        whole = np.vstack(list(self._matcher.blocks(profiles, rows))).astype(np.float64)
+        return Scores(*split(self.space.with_damping(0.0), whole, of_field, share), share)
 
     def fitted_to(self, members: Sequence[Record], scores: "Scores", good: npt.NDArray[np.bool_]) -> "Network":
         """Beside these members, and going by the field as much as their judgements tell: what lies far below any threshold
         tells nothing of it."""
         profiles = self.profiles(members)
         network = self.beside(profiles)
-        if not self.space.settings.learn_field:
-            return network
-        usual = network.background(profiles)
-        above = scores.rest + scores.field - usual.mean[:, None]
+        usual = replace(network, space=self.space.with_damping(1.0)).background(profiles)
+        above = (scores.rest + scores.field) * scores.share - usual.mean[:, None]
         member, item = np.nonzero(above >= LEAST_TOLD * usual.deviation[:, None])
-        parts, one = (scores.rest[member, item], scores.field[member, item]), np.ones(len(member))
-        weight = field_weight(Told(member, item, *parts, good[member, item], one), SPREAD)
-        return replace(network, space=network.space.with_field(weight))
+        parts = scores.rest[member, item], scores.field[member, item], scores.share[item]
+        told = Told(member, item, *parts, good[member, item], np.ones(len(member)))
+        weight = field_weight(told, SPREAD) if self.space.settings.learn_field else 1.0
+        return replace(network, space=self.space.with_damping(damping(told)).with_field(weight))
 
     @property
     def _matcher(self) -> TfidfMatcher:
@@ -156,15 +160,17 @@ def learnt(network: Network, later: Network, members: Sequence[Record], weeks: S
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Parts of the scores of all members with all items of weeks, of shape (n_members, n_items), at the field's usual weight."""
+    """Parts of the scores of all members with all items of weeks, of shape (n_members, n_items), at the field's usual weight and
+    undamped, and what damping leaves of the items."""
 
     rest: Floats
     field: Floats
+    share: Floats
 
     @classmethod
     def joined(cls, parts: "Sequence[Scores]") -> "Scores":
         """One week after the other."""
-        return cls(np.hstack([part.rest for part in parts]), np.hstack([part.field for part in parts]))
+        return cls(*(np.hstack([getattr(part, name) for part in parts]) for name in cls.__slots__))
 
 
 def gone_through(network: Network, members: Sequence[Record], weeks: Sequence[Week]) -> tuple[Scores, Sequence[Record]]:
@@ -197,7 +203,7 @@ def _calibrated(network: Network, members: Sequence[Record], scores: Scores, wee
     grades = np.hstack([week.grades for week in weeks])
     network = network.fitted_to(members, scores, grades > 0)
     profiles = network.profiles(members)
-    found = sp.csr_matrix(joined(network.space, scores.rest, scores.field))
+    found = sp.csr_matrix(joined(network.space, scores.rest, scores.field, scores.share))
     row = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
     judged = Judged.of(found, grades[row, found.indices] > 0, network.background(profiles))
     calibration = calibrate(judged)

@@ -32,6 +32,8 @@ from profiles.member import Preferences, Profile
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Parts = tuple[float, float | None, float | None]
+"""Of a score (rest, field, share)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +134,10 @@ class Edition:
         wrote that one down."""
         told, rows = wants.told, wants.rows
         known = np.flatnonzero(~np.isnan(told.rest) | (told.item >= 0))
-        member, score = told.member[known], joined(self.space, told.rest[known], told.field[known])
+        member, score = told.member[known], joined(self.space, *(x[known] for x in (told.rest, told.field, told.share)))
         lacking = np.flatnonzero(np.isnan(score))
         items, place = np.unique(told.item[known][lacking], return_inverse=True)
-        pairs = rows[member[lacking]].multiply(damped(self.past[items], self._shares(items))[place])
+        pairs = rows[member[lacking]].multiply(damped(self.space, self.past[items], self._shares(items))[place])
         score[lacking] = np.asarray(pairs.sum(axis=1)).ravel()
         background = Background.of(self._matcher, rows, self._newest)
         good = told.good[known].astype(np.float64)
@@ -144,7 +146,7 @@ class Edition:
     @cached_property
     def _newest(self) -> Rows:
         newest = np.arange(self.past.shape[0])[-SAMPLE:]
-        return damped(self.past[newest], self._shares(newest))
+        return damped(self.space, self.past[newest], self._shares(newest))
 
     def _shares(self, past: Ints) -> Floats:
         keys = self.past_keys or (0,) * self.past.shape[0]
@@ -193,12 +195,13 @@ class Edition:
         """Why the items of these columns fit the members of these rows, pair by pair."""
         return reasons_for(self.space, wants.rows, self.items, self.rows, rows, columns, wants.origins)
 
-    def parts_of_scores(self, wants: Wants, rows: Ints, columns: Ints, score: Floats) -> list[tuple[float, float]]:
-        """(rest, field) of the scores of these pairs (see `digest.field`); another matcher's have no field."""
+    def parts_of_scores(self, wants: Wants, rows: Ints, columns: Ints, score: Floats) -> list[Parts]:
+        """(rest, field, share) of the scores of these pairs, see `digest.field`; another matcher's scores are all rest."""
         if self.matcher is not None:
-            return [(one, 0.0) for one in score.tolist()]
-        rest, of_field = parts(self.space, wants.rows[rows], self.rows[columns], score)
-        return list(zip(rest.tolist(), of_field.tolist(), strict=True))
+            return [(one, None, None) for one in score.tolist()]
+        share = np.array([self.shares.get(item.key, 1.0) for item in self.items])[columns]
+        found = parts(self.space, wants.rows[rows], self.rows[columns], score, share)
+        return list(zip(*(part.tolist() for part in (*found, share)), strict=True))
 
     def learned_terms(self, wants: Wants) -> list[Learned]:
         """What was learned about each member, in words; see there."""
@@ -274,8 +277,7 @@ class Composition:
 
     decision: Decision
     reasons: list[list[Reason]]
-    parts: list[tuple[float, float]]
-    """Of each chosen pair's score the (rest, field)."""
+    parts: list[Parts]
     learned: list[Learned]
     team: Ints
     """Of each chosen pair the team that picked it (see `interleaving`); NO_TEAM where nothing is compared."""

@@ -62,20 +62,22 @@ class Told:
 
     `member` is the row; `item` the column among past items, -1 where it is not among them; `rest` and `field` are the parts of
     the score that the pair had when it was sent (see `digest.field`), both NaN where nobody wrote it down, `field` alone where
-    `rest` is all of it; `weight` is 1 for a word, less for an item passed over beside one.
+    `rest` is all of it; `share` is what damping leaves of the item (see `digest.hubness`), NaN where `field` is; `weight` is 1
+    for a word, less for an item passed over beside one.
     """
 
     member: Ints
     item: Ints
     rest: Floats
     field: Floats
+    share: Floats
     good: npt.NDArray[np.bool_]
     weight: Floats
 
     @classmethod
     def nothing(cls) -> "Told":
         none = np.empty(0, dtype=np.int64)
-        return cls(none, none, np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_), np.empty(0))
+        return cls(none, none, np.empty(0), np.empty(0), np.empty(0), np.empty(0, dtype=np.bool_), np.empty(0))
 
     def only(self, rows: Ints) -> "Told":
         """Of some members, whose rows are given in ascending order, as if these were the batch."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from digest.calibration import USUAL_DEVIATION, Background
+from digest.feedback import Told
 from digest.matching import TfidfMatcher
 from digest.vectors import Rows, VectorSpace
 
@@ -18,6 +19,8 @@ Floats = npt.NDArray[np.float64]
 
 SOFTNESS = 0.05
 """How slowly the share falls with the deviation: the most probable one on the development corpora's calibration rounds."""
+WORDS = 300.0
+"""Words of feedback on what was sent from which on half of the damping holds."""
 
 
 def crowd_of(space: VectorSpace, profiles: Rows) -> Rows:
@@ -38,7 +41,19 @@ def shares(space: VectorSpace, rows: Rows, crowd: Rows) -> Floats:
     return np.minimum(1.0, (SOFTNESS + USUAL_DEVIATION) / (SOFTNESS + deviation))
 
 
-def damped(rows: Rows, share: Floats) -> Rows:
-    """The rows of items, each times its share."""
-    data = rows.data * np.repeat(share.astype(np.float32), np.diff(rows.indptr))
+def damping(told: Told) -> float:
+    """How much of the damping holds, 0 to 1: half of it at `WORDS` on pairs whose parts were kept. What a match means is learnt
+    together with it, so where little was said of what was sent, items are seen nearly as they are."""
+    words = float(told.weight[np.isfinite(told.share)].sum())
+    return words / (words + WORDS)
+
+
+def held(space: VectorSpace, share: Floats) -> Floats:
+    """What is left of items of these shares where the space's damping holds; NaN counts as 1, for nobody wrote it down."""
+    return 1.0 - space.damping * (1.0 - np.where(np.isnan(share), 1.0, share))
+
+
+def damped(space: VectorSpace, rows: Rows, share: Floats) -> Rows:
+    """The rows of items, each times what is left of it."""
+    data = rows.data * np.repeat(held(space, share).astype(np.float32), np.diff(rows.indptr))
     return sp.csr_matrix((data, rows.indices, rows.indptr), rows.shape)

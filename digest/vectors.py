@@ -118,6 +118,8 @@ class VectorSpace:
     n_items: int = 0
     field_weight: float = 1.0
     """How much the broad block counts in the network, against what is usual (`field`)."""
+    damping: float = 0.0
+    """How much of the damping of hubs holds, 0 to 1 (`hubness`)."""
     analyser: Analyser = field(default_factory=Analyser, compare=False, repr=False)
 
     @property
@@ -135,6 +137,10 @@ class VectorSpace:
     def with_field(self, weight: float) -> "VectorSpace":
         """The same, where the broad block counts so much."""
         return replace(self, field_weight=weight)
+
+    def with_damping(self, damping: float) -> "VectorSpace":
+        """The same, where so much of the damping of hubs holds."""
+        return replace(self, damping=damping)
 
     @property
     def first_topic(self) -> int:
@@ -196,6 +202,7 @@ class VectorSpace:
         head = {
             "settings": asdict(self.settings), "n_words": self.n_words, "n_items": self.n_items,
             "topics": [asdict(topic) for topic in self.topics], "field_weight": self.field_weight,
+            "damping": self.damping,
         }  # fmt: skip
         buffer = io.BytesIO()
         np.savez_compressed(
@@ -217,6 +224,7 @@ class VectorSpace:
                 topics=[Topic(**{**topic, "synonyms": tuple(topic["synonyms"])}) for topic in head["topics"]],
                 latent=arrays["latent"].astype(np.float32), metric=arrays["metric"], centre=arrays["centre"],
                 analyser=analyser_of(settings), field_weight=head.get("field_weight", 1.0),
+                damping=head.get("damping", 0.0),
             )  # fmt: skip
 
     @cached_property

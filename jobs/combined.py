@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from digest.composition import Edition as Fitted
-from digest.composition import Wants, gather
+from digest.composition import Parts, Wants, gather
 from digest.decision import Decision, Reach
 from digest.duplicates import Duplicates, normalised_link
 from digest.eligibility import Block
@@ -230,7 +230,7 @@ def _linked(every: Sequence[Item], group: Ints) -> Ints:
 
 def explain_guests(
     present: Sequence[Present], able: Sequence[PlannedDigest], decision: Decision
-) -> dict[int, tuple[int, str, list[Reason], tuple[float, float]]]:
+) -> dict[int, tuple[int, str, list[Reason], Parts]]:
     """By place of a pair that came from another network: the membership's key, the network's name, the reasons, and the parts of
     the score.
 

@@ -103,7 +103,8 @@ def told_of(members: Sequence[int], past: Sequence[int], known: Known) -> Told:
     row, mine = _places(known.member, members)
     column, _ = _places(known.item, past)
     weight = np.where(known.said, 1.0, PASSED_OVER)
-    return Told(row[mine], column[mine], known.rest[mine], known.field[mine], known.good[mine], weight[mine])
+    parts = known.rest[mine], known.field[mine], known.share[mine]
+    return Told(row[mine], column[mine], *parts, known.good[mine], weight[mine])
 
 
 def _places(wanted: Ints, keys: Sequence[int]) -> tuple[Ints, npt.NDArray[np.bool_]]:

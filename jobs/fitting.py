@@ -16,7 +16,7 @@ from digest.duplicates import Duplicates
 from digest.feedback import Rule, Told
 from digest.field import field_weight
 from digest.fitting import fit
-from digest.hubness import crowd_of, damped, shares
+from digest.hubness import crowd_of, damped, damping, shares
 from digest.interleaving import Comparison
 from digest.items import Item
 from digest.order import OrderRule
@@ -103,10 +103,10 @@ def fit_edition(
         return _as_learnt(fitted, settings)
     with services.database.reading() as connection:
         speakers = feedback.speakers(connection, network.key, as_of, SPEAKERS)
-    fitted = _beside_members(services, network, fitted, as_of)
-    if not model and space.settings.learn_field:
-        weight = field_weight(_told_by(services, speakers, as_of))
-        fitted = replace(fitted, space=space.with_field(weight))
+    if not model:
+        told = _told_by(services, speakers, as_of)
+        fitted = replace(fitted, space=space.with_damping(damping(told)).with_field(field_weight(told)))
+    fitted = _seen(fitted, _shares(services, network, fitted, as_of))
     return replace(fitted, calibration=_learnt(services, network, fitted, speakers, as_of))
 
 
@@ -124,16 +124,16 @@ def _as_learnt(fitted: Fitted, settings: dict[str, Any]) -> Fitted:
 
 def _seen(fitted: Fitted, of_items: Mapping[int, float]) -> Fitted:
     share = np.array([of_items.get(item.key, 1.0) for item in fitted.items], dtype=np.float64)
-    return replace(fitted, rows=damped(fitted.rows, share), shares=of_items)
+    return replace(fitted, rows=damped(fitted.space, fitted.rows, share), shares=of_items)
 
 
-def _beside_members(services: Services, network: Network, fitted: Fitted, as_of: datetime) -> Fitted:
-    """With its items, and the newest past ones, seen beside the network's members."""
+def _shares(services: Services, network: Network, fitted: Fitted, as_of: datetime) -> dict[int, float]:
+    """What is left of its items, and of the newest past ones, beside the network's members; those that are whole are left out."""
     space, keys = fitted.space, [*(item.key for item in fitted.items), *fitted.past_keys[-SAMPLE:]]
     crowd = _crowd(services, network, replace(fitted, space=space.with_field(1.0)), as_of)
     rows = sp.vstack([fitted.rows, fitted.past[-SAMPLE:]], format="csr")
     found = zip(keys, shares(space, rows, crowd).tolist(), strict=True)
-    return _seen(fitted, {key: round(share, 6) for key, share in found if share < 1.0})
+    return {key: round(share, 6) for key, share in found if share < 1.0}
 
 
 SPEAKERS = 5_000

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from digest.composition import Batch, Composition, Wants, explained
+from digest.composition import Batch, Composition, Parts, Wants, explained
 from digest.composition import Edition as Fitted
 from digest.decision import NO_ROOM, NOTES, Decision
 from digest.eligibility import Block
@@ -24,7 +24,7 @@ from store.considered import PlannedDigest
 from store.editions import ChosenItem, Decided, Edition
 from store.networks import Network
 
-GuestReasons = Mapping[int, tuple[int, str, list[Reason], tuple[float, float]]]
+GuestReasons = Mapping[int, tuple[int, str, list[Reason], Parts]]
 """By place of a chosen pair that came from another network: the membership's key, the network's name, and the reasons."""
 ExplainGuests = Callable[[Sequence[Any], Sequence[PlannedDigest], Decision], GuestReasons]
 

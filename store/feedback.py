@@ -102,6 +102,7 @@ class Known:
     item: npt.NDArray[np.int64]
     rest: npt.NDArray[np.float64]
     field: npt.NDArray[np.float64]
+    share: npt.NDArray[np.float64]
     good: npt.NDArray[np.bool_]
     said: npt.NDArray[np.bool_]
 
@@ -245,7 +246,7 @@ def known_pairs(connection: Connection, first_member: int, last_member: int, mom
     words = standing.group_by(TABLE.c.member_id, TABLE.c.item_id).subquery()
     same = (words.c.member_id == DIGEST_ITEM.c.member_id) & (words.c.item_id == DIGEST_ITEM.c.item_id)
     heard = select(DIGEST_ITEM.c.digest_id).join(words, same)
-    parts = func.coalesce(DIGEST_ITEM.c.rest, DIGEST_ITEM.c.score), DIGEST_ITEM.c.field
+    parts = func.coalesce(DIGEST_ITEM.c.rest, DIGEST_ITEM.c.score), DIGEST_ITEM.c.field, DIGEST_ITEM.c.share
     sent = (
         select(DIGEST_ITEM.c.member_id, DIGEST_ITEM.c.item_id, *parts, words.c.good)
         .join_from(DIGEST_ITEM, words, same, isouter=True)
@@ -254,11 +255,11 @@ def known_pairs(connection: Connection, first_member: int, last_member: int, mom
     judged = select(JUDGEMENT.c.member_id, JUDGEMENT.c.item_id, JUDGEMENT.c.good).where(
         JUDGEMENT.c.member_id.between(first_member, last_member), JUDGEMENT.c.at <= moment
     )
-    rows = {(row[0], row[1]): (np.nan, np.nan, row[2], True) for row in connection.execute(judged)}
+    rows = {(row[0], row[1]): (np.nan, np.nan, np.nan, row[2], True) for row in connection.execute(judged)}
     rows |= {
-        (row[0], row[1]): (row[2], row[3], row[4] == 1, row[4] is not None)
+        (row[0], row[1]): (*row[2:5], row[5] == 1, row[5] is not None)
         for row in connection.execute(sent)
-        if row[4] is not None or (row[0], row[1]) not in rows
+        if row[5] is not None or (row[0], row[1]) not in rows
     }
     pairs = sorted(rows)
     values = [rows[pair] for pair in pairs]
@@ -267,8 +268,9 @@ def known_pairs(connection: Connection, first_member: int, last_member: int, mom
         item=np.array([item for _, item in pairs], dtype=np.int64),
         rest=np.array([value[0] for value in values], dtype=np.float64),
         field=np.array([value[1] for value in values], dtype=np.float64),
-        good=np.array([value[2] for value in values], dtype=np.bool_),
-        said=np.array([value[3] for value in values], dtype=np.bool_),
+        share=np.array([value[2] for value in values], dtype=np.float64),
+        good=np.array([value[3] for value in values], dtype=np.bool_),
+        said=np.array([value[4] for value in values], dtype=np.bool_),
     )
 
 

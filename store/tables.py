@@ -398,7 +398,9 @@ class DigestItem(SQLModel, table=True):
     match: float
     rest: float | None = None
     field: float | None = None
-    """Parts of the score at the usual weight of the field (see `digest.field`); None of before they were kept."""
+    """Parts of the score at the usual weight of the field, undamped (see `digest.field`); None of before they were kept."""
+    share: float | None = None
+    """What damping leaves of the item (see `digest.hubness`)."""
     reason: list[Any] = Field(sa_column=Column(JSON, nullable=False))
     """The terms behind the score, heaviest first: [[label, weight, source], ...]."""
     note: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))

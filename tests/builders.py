@@ -127,6 +127,7 @@ def stored_digest(connection: Connection, edition: int, member: int, items: tupl
             "score": 0.5,
             "rest": 0.45,
             "field": 0.05,
+            "share": 1.0,
             "match": 60.0 - rank,
             "reason": [["stroke", 0.5, "stated"]],
         }

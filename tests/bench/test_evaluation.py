@@ -6,9 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from bench.corpora import read_corpus
-from bench.evaluation import Stage, calibration_error, evaluate, filtering_measures, ranking_measures
+from bench.evaluation import calibration_error, evaluate, filtering_measures, ranking_measures
 from bench.relevance import GermaneMatcher
-from digest.vectors import Settings
 from jobs.evaluate import evaluate as command
 from tests.bench.corpora import write_corpus
 
@@ -59,11 +58,11 @@ def test_the_yardsticks_matcher_scores_as_the_production_functions_do(tmp_path: 
     corpus = read_corpus(write_corpus(tmp_path))
     matcher = GermaneMatcher()
     matcher.fit(corpus.archive)
-    _, lines = Stage(corpus, Settings(crowd=0)).measure(3, "test")  # the yardstick asks of one member, beside nobody
+    report = evaluate(tmp_path, ks=(3,))
     items = [item for item in corpus.items if item["round"] == 13]
     for member in corpus.members(3):
         said = dict(zip((item["id"] for item in items), matcher.score(member, items), strict=True))
-        run = {f[2]: float(f[4]) for line in lines if (f := line.split())[0] == member["id"] and f[2] in said}
+        run = {f[2]: float(f[4]) for line in report.run if (f := line.split())[0] == member["id"] and f[2] in said}
         assert run == pytest.approx(said, abs=1e-5)
 
 

@@ -33,7 +33,7 @@ def poisoned(week: Week) -> Week:
 
 def scores(stage: Stage, members: Sequence[Record], weeks: Sequence[Week]) -> np.ndarray:
     found, _ = gone_through(stage.network, members, weeks)
-    return found.rest + found.field
+    return (found.rest + found.field) * found.share
 
 
 def test_a_later_week_changes_nothing_about_the_scores_of_earlier_ones(stage: Stage) -> None:
@@ -51,12 +51,13 @@ def test_a_networks_scores_are_of_both_parts_at_its_weight_of_the_field(stage: S
     members, week = stage.corpus.members(3), stage.weeks[0]
     network = Network.fitted(stage.network.posted, Settings(latent=8, broad=4, latent_from=1))
     network = network.beside(network.profiles(members))
+    network = replace(network, space=network.space.with_damping(0.7))
     usual = network.parts(network.profiles(members), network.rows(week.items))
     assert usual.field.max() > 0.01
     for weight in (0.25, 4.0):
         other = replace(network, space=network.space.with_field(weight))
         found = other.scores(other.profiles(members), other.rows(week.items))
-        assert found == pytest.approx(joined(other.space, usual.rest, usual.field), abs=1e-5)
+        assert found == pytest.approx(joined(other.space, usual.rest, usual.field, usual.share), abs=1e-5)
 
 
 def test_what_was_good_in_one_week_counts_in_the_next(stage: Stage) -> None:

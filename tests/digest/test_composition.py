@@ -64,6 +64,7 @@ def test_what_was_heard_of_a_member_counts_the_same_where_matchers_are_compared(
         item=np.full(120, -1),
         rest=np.full(120, 0.28),
         field=np.full(120, 0.02),
+        share=np.ones(120),
         good=np.repeat(np.arange(20) >= 10, 6),
         weight=np.ones(120),
     )

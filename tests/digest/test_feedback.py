@@ -41,7 +41,7 @@ def test_more_and_help_are_likes_and_less_is_a_dislike() -> None:
 
 def test_what_was_told_of_some_members_is_told_of_them_alone() -> None:
     good = np.array([True, False, True, True])
-    parts = np.arange(4) / 10, np.arange(4) / 100
+    parts = np.arange(4) / 10, np.arange(4) / 100, np.ones(4)
     whole = Told(np.array([4, 1, 2, 4]), np.arange(4), *parts, good, np.ones(4))
     told = whole.only(np.array([1, 4]))
     assert (told.member.tolist(), told.item.tolist()) == ([1, 0, 1], [0, 1, 3])
@@ -50,7 +50,7 @@ def test_what_was_told_of_some_members_is_told_of_them_alone() -> None:
 
 
 def test_batches_are_joined_as_if_their_members_were_one_batch() -> None:
-    one = Told(np.array([0, 2]), np.arange(2), np.ones(2), np.zeros(2), np.array([True, False]), np.ones(2))
+    one = Told(np.array([0, 2]), np.arange(2), np.ones(2), np.zeros(2), np.ones(2), np.array([True, False]), np.ones(2))
     assert Told.joined([one, Told.nothing(), one], [3, 5, 3]).member.tolist() == [0, 2, 8, 10]
     assert not len(Told.joined([], []).member)
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.calibration import USUAL_DEVIATION
+from digest.feedback import Told
 from digest.fitting import fit
-from digest.hubness import SOFTNESS, crowd_of, damped, shares
+from digest.hubness import SOFTNESS, crowd_of, damped, damping, held, shares
 from digest.items import Item
 from digest.learning import effective_profiles
 from digest.matching import TfidfMatcher
@@ -77,7 +78,20 @@ def test_a_crowd_is_taken_evenly_of_those_who_want_something() -> None:
 def test_the_weights_of_words_still_sum_to_the_score() -> None:
     share = left(*MANY)
     assert share[0] < 0.8
-    rows, wants = damped(SPACE.item_vectors(ITEMS), share), profiles("stroke; older people")
+    rows, wants = damped(SPACE.with_damping(1.0), SPACE.item_vectors(ITEMS), share), profiles("stroke; older people")
     score = float((wants @ rows[0].T).toarray()[0, 0])
     assert score > 0.05
     assert sum(weight for _, weight in explain(SPACE, wants, rows[0])) == pytest.approx(score, abs=1e-6)
+
+
+def test_the_more_is_said_the_more_is_damped() -> None:
+    def told(words: int) -> Told:
+        one = np.ones(words)
+        return Told(one.astype(np.int64), one.astype(np.int64), one, one, one, one > 0, one)
+
+    assert damping(Told.nothing()) == 0.0
+    assert damping(told(300)) == 0.5
+    assert 0.9 < damping(told(5000)) < 1.0
+    rows, share = SPACE.item_vectors(ITEMS), np.array([0.5, 0.8, np.nan])
+    assert abs(damped(SPACE, rows, share) - rows).max() == 0, "where nobody said anything items are seen as they are"
+    assert held(SPACE.with_damping(0.5), share).tolist() == pytest.approx([0.75, 0.9, 1.0])

@@ -35,7 +35,7 @@ def profiles_of(space: VectorSpace, past: Rows) -> Rows:
 def test_weights_of_a_thousand_pairs_sum_to_their_scores(space: VectorSpace) -> None:
     items = space.item_vectors([*words(21, seed=5), *ITEMS])
     profiles = profiles_of(space, space.item_vectors(words(400)))
-    items = damped(items, shares(space, items, profiles))
+    items = damped(space.with_damping(1.0), items, shares(space, items, profiles))
     used = np.vstack(list(TfidfMatcher(space.n_terms, most=0).blocks(profiles, items)))
     for row in range(40):
         for column in range(25):

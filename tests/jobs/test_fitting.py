@@ -73,6 +73,8 @@ def test_what_was_decided_is_seen_the_same_when_members_have_changed(community: 
         edition = editions.latest(connection, community.key, 1)[0]
         keys, model = editions.item_keys(connection, edition.key), editions.load_model(connection, edition.key)
     services = community.services()
+    assert model is not None
+    model = VectorSpace.from_bytes(model).with_damping(1.0).to_bytes()
     before = fit_edition(services, community.network, edition.settings, keys, edition.as_of, model)
     for n in range(40):
         community.join(f"more{n}", BELLS)
@@ -113,7 +115,7 @@ def test_the_parts_of_a_score_are_kept_beside_it(community: Community) -> None:
 
 
 def test_how_much_the_field_counts_is_learnt_from_what_members_found_good(community: Community) -> None:
-    assert fitted_now(community).field_weight == 1.0
+    assert (fitted_now(community).field_weight, fitted_now(community).damping) == (1.0, 0.0)
     community.compose()
     with community.database.writing() as connection:
         table = editions.DIGEST_ITEM
@@ -122,10 +124,12 @@ def test_how_much_the_field_counts_is_learnt_from_what_members_found_good(commun
         for row in sent:
             of_field = float(rng.uniform(0, 0.1))
             parts = update(table).where(table.c.digest_id == row.digest_id, table.c.rank == row.rank)
-            connection.execute(parts.values(rest=0.1, field=of_field))
+            connection.execute(parts.values(rest=0.1, field=of_field, share=1.0))
             verdict = "more" if of_field > 0.05 else "less"
             feedback.record(connection, [feedback.Word(row.member_id, row.item_id, verdict, NOW, "import")])
-    weight = fitted_now(community).field_weight
-    assert weight > 1.3
+    now = fitted_now(community)
+    assert now.field_weight > 1.3
+    assert 0 < now.damping < 0.5
     community.compose()
-    assert stored_space(community).field_weight == weight
+    stored = stored_space(community)
+    assert (stored.field_weight, stored.damping) == (now.field_weight, now.damping)

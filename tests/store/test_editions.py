@@ -14,7 +14,9 @@ SLOT = "2026-W47"
 
 def a_choice(digest: int, member: int, item: int) -> ChosenItem:
     why = [["stroke", 0.4, "stated"]]
-    return ChosenItem(digest, 1, member, item, score=0.4, match=61.5, rest=0.38, field=0.02, reason=why, note="")
+    return ChosenItem(
+        digest, 1, member, item, score=0.4, match=61.5, rest=0.38, field=0.02, share=1.0, reason=why, note=""
+    )
 
 
 class Scene:

@@ -269,11 +269,11 @@ def test_what_was_judged_by_hand_is_known_until_the_member_says_otherwise(scene:
 
 def test_a_score_of_before_its_parts_were_kept_is_all_rest(scene: Scene) -> None:
     scene.record(scene.word("more"))
-    for parts, wanted in (((0.45, 0.05), [0.45, 0.05]), ((None, None), [0.5, None])):
+    for parts, wanted in (((0.45, 0.05, 0.9), [0.45, 0.05, 0.9]), ((None, None, None), [0.5, None, None])):
         with scene.database.writing() as connection:
-            connection.execute(update(feedback.DIGEST_ITEM).values(rest=parts[0], field=parts[1]))
+            connection.execute(update(feedback.DIGEST_ITEM).values(rest=parts[0], field=parts[1], share=parts[2]))
             known = feedback.known_pairs(connection, scene.ann, scene.bob, NOW + timedelta(days=1))
-        assert [None if np.isnan(value[0]) else value[0] for value in (known.rest, known.field)] == wanted
+        assert [None if np.isnan(value[0]) else value[0] for value in (known.rest, known.field, known.share)] == wanted
 
 
 def test_what_was_taken_back_is_known_no_more(scene: Scene) -> None:

@@ -10,10 +10,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    for name in ('rest', 'field'):
+    for name in ('rest', 'field', 'share'):
         op.add_column('digest_item', sa.Column(name, sa.Float(), nullable=True))
 
 
 def downgrade() -> None:
-    for name in ('field', 'rest'):
+    for name in ('share', 'field', 'rest'):
         op.drop_column('digest_item', name)
