@@ -17,10 +17,9 @@ from digest.mixed import Mixed, Pairs
 from digest.vectors import Rows, VectorSpace
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 LEAST, MOST = 0.25, 4.0
-"""Of the usual weight: ends of the range, beyond which no corpus went that gained by it."""
+"""Of the usual weight: ends of the range. Mailing lists would go a little beyond, and gain nothing by it."""
 USUAL_SLOPE = 17.0
 """Of the logit over the score where nothing is known."""
 SPREAD = (1.5, 12.0, 50.0)

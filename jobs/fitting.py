@@ -1,6 +1,6 @@
 """What is learnt once for an edition: vectors of its items, and what a match means in its network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -106,7 +106,7 @@ def fit_edition(
     if not model:
         told = _told_by(services, speakers, as_of)
         fitted = replace(fitted, space=space.with_damping(damping(told)).with_field(field_weight(told)))
-    fitted = _seen(fitted, _shares(services, network, fitted, as_of))
+    fitted = _beside_members(services, network, fitted, as_of)
     return replace(fitted, calibration=_learnt(services, network, fitted, speakers, as_of))
 
 
@@ -119,21 +119,19 @@ def learnt_settings(fitted: Fitted) -> dict[str, Any]:
 
 def _as_learnt(fitted: Fitted, settings: dict[str, Any]) -> Fitted:
     kept = {int(key): share for key, share in settings.get("shares", {}).items()}
-    return replace(_seen(fitted, kept), calibration=Calibration(tuple(settings["calibration"])))
+    share = np.array([kept.get(item.key, 1.0) for item in fitted.items], dtype=np.float64)
+    rows, calibration = damped(fitted.space, fitted.rows, share), Calibration(tuple(settings["calibration"]))
+    return replace(fitted, rows=rows, shares=kept, calibration=calibration)
 
 
-def _seen(fitted: Fitted, of_items: Mapping[int, float]) -> Fitted:
-    share = np.array([of_items.get(item.key, 1.0) for item in fitted.items], dtype=np.float64)
-    return replace(fitted, rows=damped(fitted.space, fitted.rows, share), shares=of_items)
-
-
-def _shares(services: Services, network: Network, fitted: Fitted, as_of: datetime) -> dict[int, float]:
-    """What is left of its items, and of the newest past ones, beside the network's members; those that are whole are left out."""
+def _beside_members(services: Services, network: Network, fitted: Fitted, as_of: datetime) -> Fitted:
+    """With its items, and the newest past ones, seen beside the network's members."""
     space, keys = fitted.space, [*(item.key for item in fitted.items), *fitted.past_keys[-SAMPLE:]]
     crowd = _crowd(services, network, replace(fitted, space=space.with_field(1.0)), as_of)
     rows = sp.vstack([fitted.rows, fitted.past[-SAMPLE:]], format="csr")
-    found = zip(keys, shares(space, rows, crowd).tolist(), strict=True)
-    return {key: round(share, 6) for key, share in found if share < 1.0}
+    share = np.round(shares(space, rows, crowd), 6)
+    kept = {key: left for key, left in zip(keys, share.tolist(), strict=True) if left < 1.0}
+    return replace(fitted, rows=damped(space, fitted.rows, share[: len(fitted.items)]), shares=kept)
 
 
 SPEAKERS = 5_000
