@@ -14,9 +14,9 @@ import scipy.sparse as sp
 from bench.corpora import Record
 from digest.calibration import LEAST_TOLD, SAMPLE, Background, Calibration, Effects, Judged, calibrate
 from digest.feedback import Told
-from digest.field import SPREAD, field_weight, joined, split
+from digest.field import SPREAD, joined, split, taught
 from digest.fitting import fit
-from digest.hubness import crowd_of, damped, damping, shares
+from digest.hubness import crowd_of, damped, shares
 from digest.items import Item
 from digest.learning import Feedback, effective_profiles
 from digest.learning import Settings as LearningSettings
@@ -110,8 +110,7 @@ class Network:
         member, item = np.nonzero(above >= LEAST_TOLD * usual.deviation[:, None])
         parts = scores.rest[member, item], scores.field[member, item], scores.share[item]
         told = Told(member, item, *parts, good[member, item], np.ones(len(member)))
-        weight = field_weight(told, SPREAD) if self.space.settings.learn_field else 1.0
-        return replace(network, space=self.space.with_damping(damping(told)).with_field(weight))
+        return replace(network, space=taught(self.space, told, SPREAD))
 
     @property
     def _matcher(self) -> TfidfMatcher:

@@ -19,9 +19,7 @@ def main(folders: list[str]) -> None:
     """
     parts: list[Judged] = []
     for folder in folders:
-        stage = Stage(
-            read_corpus(Path(folder)), Settings(crowd=0, learn_field=False)
-        )  # as a network is without feedback
+        stage = Stage(read_corpus(Path(folder)), Settings(crowd=0, learn_field=False))  # as where nothing was said
         stage.learns = False
         judged = Judged.joined([stage.learnt(k).judged for k in LIKES]).telling()
         parts.append(replace(judged, weight=np.full(len(judged.member), 100_000 / len(judged.member))))

@@ -7,6 +7,7 @@ without one a made-up corpus is taken.
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ def distances(corpus: Corpus, pairs: int = PAIRS, seed: int = 0) -> Floats:
     members, items = corpus.members(LIKES), corpus.items_of(corpus.test_rounds)
     member, item = rng.integers(0, len(members), pairs), rng.integers(0, len(items), pairs)
     network = Network.fitted(corpus.archive)
+    network = replace(network, space=network.space.with_damping(1.0))
     profiles = network.profiles(members)
     rows = network.beside(profiles).seen(network.rows(items))
     sums = [

@@ -16,7 +16,7 @@ from digest.duplicates import Duplicates
 from digest.eligibility import Block, Codes, Members, blocks
 from digest.feedback import Rule, Said, Told, shifts, weights
 from digest.field import joined, parts
-from digest.hubness import damped
+from digest.hubness import damped, shares_of
 from digest.interleaving import MATCHERS, NO_TEAM, Comparison, Draws, interleaved
 from digest.items import AUDIENCE_FACETS, Item, Topic
 from digest.learned import Learned, forgotten_rows, learned_terms
@@ -149,8 +149,9 @@ class Edition:
         return damped(self.space, self.past[newest], self._shares(newest))
 
     def _shares(self, past: Ints) -> Floats:
-        keys = self.past_keys or (0,) * self.past.shape[0]
-        return np.array([self.shares.get(keys[place], 1.0) for place in past.tolist()], dtype=np.float64)
+        if not self.shares:
+            return np.ones(len(past))
+        return shares_of(self.shares, (self.past_keys[place] for place in past.tolist()))
 
     @property
     def _matcher(self) -> Matcher:
@@ -199,7 +200,7 @@ class Edition:
         """(rest, field, share) of the scores of these pairs, see `digest.field`; another matcher's scores are all rest."""
         if self.matcher is not None:
             return [(one, None, None) for one in score.tolist()]
-        share = np.array([self.shares.get(item.key, 1.0) for item in self.items])[columns]
+        share = shares_of(self.shares, (item.key for item in self.items))[columns]
         found = parts(self.space, wants.rows[rows], self.rows[columns], score, share)
         return list(zip(*(part.tolist() for part in (*found, share)), strict=True))
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from digest.calibration import CENTRE, DEFAULT, MEMBER_SPREAD
 from digest.feedback import Told
-from digest.hubness import held
+from digest.hubness import damping, held
 from digest.learning import block_weights
 from digest.mixed import Mixed, Pairs
 from digest.vectors import Rows, VectorSpace
@@ -72,3 +72,9 @@ def field_weight(told: Told, spread: tuple[float, float, float] = SENT_SPREAD) -
     prior = np.array([DEFAULT.weights[0], USUAL_SLOPE, 0.0])
     _, slope, more = Mixed(pairs, prior, np.asarray(spread), np.asarray(MEMBER_SPREAD)).found()
     return float(np.clip(1.0 + more / slope, LEAST, MOST)) if slope > 0 else 1.0
+
+
+def taught(space: VectorSpace, told: Told, spread: tuple[float, float, float] = SENT_SPREAD) -> VectorSpace:
+    """The space as a network sees it by what became of these pairs: how much its field counts, and how much hubs are damped."""
+    weight = field_weight(told, spread) if space.settings.learn_field else 1.0
+    return space.with_damping(damping(told)).with_field(weight)

@@ -6,6 +6,8 @@ item is seen against its own, its scores with a crowd of members. Where these sp
 damped, all by the same share: a reason's weights still sum to the score.
 """
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -39,6 +41,11 @@ def shares(space: VectorSpace, rows: Rows, crowd: Rows) -> Floats:
         return np.ones(rows.shape[0])
     deviation = Background.of(TfidfMatcher(space.n_terms, most=0), rows, crowd).deviation
     return np.minimum(1.0, (SOFTNESS + USUAL_DEVIATION) / (SOFTNESS + deviation))
+
+
+def shares_of(kept: Mapping[int, float], keys: Iterable[int]) -> Floats:
+    """The shares of items by their keys; of those that are not kept all is left."""
+    return np.array([kept.get(key, 1.0) for key in keys], dtype=np.float64)
 
 
 def damping(told: Told) -> float:

@@ -95,13 +95,12 @@ def heard_of(members: Sequence[PlannedDigest], fitted: Fitted, voices: Voices | 
         judged=voices.standing.judged[mine],
     )
     gone = {n: voices.forgotten[m.member_key] for n, m in enumerate(members) if m.member_key in voices.forgotten}
-    return Heard(said, gone, told_of([m.member_key for m in members], fitted.past_keys, voices.known))
+    return Heard(said, gone, _told(members, fitted, voices.known))
 
 
-def told_of(members: Sequence[int], past: Sequence[int], known: Known) -> Told:
-    """What became of pairs of these members, by their keys and those of the past items."""
-    row, mine = _places(known.member, members)
-    column, _ = _places(known.item, past)
+def _told(members: Sequence[PlannedDigest], fitted: Fitted, known: Known) -> Told:
+    row, mine = _places(known.member, [member.member_key for member in members])
+    column, _ = _places(known.item, fitted.past_keys)
     weight = np.where(known.said, 1.0, PASSED_OVER)
     parts = known.rest[mine], known.field[mine], known.share[mine]
     return Told(row[mine], column[mine], *parts, known.good[mine], weight[mine])

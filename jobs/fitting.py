@@ -10,18 +10,18 @@ import scipy.sparse as sp
 
 from digest.calibration import SAMPLE, SENT_SPREAD, Calibration, Judged, calibrate
 from digest.composition import Edition as Fitted
-from digest.composition import Wants
+from digest.composition import Heard, Wants
 from digest.decision import Shape
 from digest.duplicates import Duplicates
 from digest.feedback import Rule, Told
-from digest.field import field_weight
+from digest.field import taught
 from digest.fitting import fit
-from digest.hubness import crowd_of, damped, damping, shares
+from digest.hubness import crowd_of, damped, shares, shares_of
 from digest.interleaving import Comparison
 from digest.items import Item
 from digest.order import OrderRule
 from digest.vectors import Rows, VectorSpace
-from jobs.considering import Voices, heard_of, listen, preferences_of, profile_of, told_of
+from jobs.considering import heard_of, listen, preferences_of, profile_of
 from jobs.services import Services
 from store import considered, feedback, items, topics
 from store.considered import PlannedDigest
@@ -101,13 +101,13 @@ def fit_edition(
     )
     if "calibration" in settings:
         return _as_learnt(fitted, settings)
-    with services.database.reading() as connection:
-        speakers = feedback.speakers(connection, network.key, as_of, SPEAKERS)
+    spoken = _spoken(services, network, fitted, as_of)
     if not model:
-        told = _told_by(services, speakers, as_of)
-        fitted = replace(fitted, space=space.with_damping(damping(told)).with_field(field_weight(told)))
+        told = Told.joined([heard.told for _, heard in spoken], [len(members) for members, _ in spoken])
+        fitted = replace(fitted, space=taught(space, told))
     fitted = _beside_members(services, network, fitted, as_of)
-    return replace(fitted, calibration=_learnt(services, network, fitted, speakers, as_of))
+    judged = [fitted.judged(_wants(members, fitted, heard)) for members, heard in spoken]
+    return replace(fitted, calibration=calibrate(Judged.joined(judged), held=SENT_SPREAD)) if judged else fitted
 
 
 def learnt_settings(fitted: Fitted) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def learnt_settings(fitted: Fitted) -> dict[str, Any]:
 
 def _as_learnt(fitted: Fitted, settings: dict[str, Any]) -> Fitted:
     kept = {int(key): share for key, share in settings.get("shares", {}).items()}
-    share = np.array([kept.get(item.key, 1.0) for item in fitted.items], dtype=np.float64)
+    share = shares_of(kept, (item.key for item in fitted.items))
     rows, calibration = damped(fitted.space, fitted.rows, share), Calibration(tuple(settings["calibration"]))
     return replace(fitted, rows=rows, shares=kept, calibration=calibration)
 
@@ -138,15 +138,24 @@ SPEAKERS = 5_000
 """Members, those last heard of, from whose words is learnt what a score and a match mean in a network."""
 
 
-def _told_by(services: Services, speakers: Sequence[int], as_of: datetime) -> Told:
-    """What had become of their digests at that moment."""
-    told = []
-    for start in range(0, len(speakers), services.settings.digest.shard):
-        batch = speakers[start : start + services.settings.digest.shard]
+def _spoken(
+    services: Services, network: Network, fitted: Fitted, as_of: datetime
+) -> list[tuple[list[PlannedDigest], Heard]]:
+    """Members who spoke, in batches, with what they had said and what had become of their digests at that moment."""
+    with services.database.reading() as connection:
+        speakers = set(feedback.speakers(connection, network.key, as_of, SPEAKERS))
+    spoken, after = [], 0
+    while speakers:
         with services.database.reading() as connection:
-            known = feedback.known_pairs(connection, batch[0], batch[-1], as_of)
-        told.append(told_of(batch, (), known))
-    return Told.joined(told, [services.settings.digest.shard] * len(told))
+            batch = considered.audience(connection, network.key, after, services.settings.digest.shard)
+            voices = listen(connection, batch[0].member_key, batch[-1].member_key, as_of) if batch else None
+        if not batch:
+            break
+        speaking = [member for member in batch if member.member_key in speakers]
+        if speaking:
+            spoken.append((speaking, heard_of(speaking, fitted, voices)))
+        after = batch[-1].member_key
+    return spoken
 
 
 CROWD_PAGES = 10
@@ -164,33 +173,14 @@ def _crowd(services: Services, network: Network, fitted: Fitted, as_of: datetime
             batch = considered.audience(connection, network.key, after, fitted.space.settings.crowd // CROWD_PAGES)
             voices = listen(connection, batch[0].member_key, batch[-1].member_key, as_of) if batch else None
         if batch:
-            crowd.append(_wants(batch, fitted, voices).rows)
+            crowd.append(_wants(batch, fitted, heard_of(batch, fitted, voices)).rows)
             after = batch[-1].member_key
     return crowd_of(fitted.space, sp.vstack(crowd, format="csr")) if crowd else fitted.past[:0]
 
 
-def _wants(batch: Sequence[PlannedDigest], fitted: Fitted, voices: Voices | None) -> Wants:
-    profiles, wishes = zip(*((profile_of(m), preferences_of(m)) for m in batch), strict=True)
-    return fitted.wants(profiles, wishes, heard_of(batch, fitted, voices))
-
-
-def _learnt(
-    services: Services, network: Network, fitted: Fitted, speakers: Sequence[int], as_of: datetime
-) -> Calibration:
-    """What a match means in this network, by what had become of its digests at that moment."""
-    speaks = set(speakers)
-    judged, after = [], 0
-    while speaks:
-        with services.database.reading() as connection:
-            batch = considered.audience(connection, network.key, after, services.settings.digest.shard)
-            voices = listen(connection, batch[0].member_key, batch[-1].member_key, as_of) if batch else None
-        if not batch:
-            break
-        speaking = [member for member in batch if member.member_key in speaks]
-        if speaking:
-            judged.append(fitted.judged(_wants(speaking, fitted, voices)))
-        after = batch[-1].member_key
-    return calibrate(Judged.joined(judged), held=SENT_SPREAD) if judged else fitted.calibration
+def _wants(members: Sequence[PlannedDigest], fitted: Fitted, heard: Heard) -> Wants:
+    profiles, wishes = zip(*((profile_of(m), preferences_of(m)) for m in members), strict=True)
+    return fitted.wants(profiles, wishes, heard)
 
 
 def _comparison(settings: dict[str, Any]) -> Comparison | None:

@@ -25,7 +25,8 @@ from store.editions import ChosenItem, Decided, Edition
 from store.networks import Network
 
 GuestReasons = Mapping[int, tuple[int, str, list[Reason], Parts]]
-"""By place of a chosen pair that came from another network: the membership's key, the network's name, and the reasons."""
+"""By place of a chosen pair that came from another network: the membership's key, the network's name, the reasons, and the parts
+of the score."""
 ExplainGuests = Callable[[Sequence[Any], Sequence[PlannedDigest], Decision], GuestReasons]
 
 

@@ -319,19 +319,7 @@ def write(connection: Connection, edition: Edition, decided: Decided, now: datet
     rows = [dict(zip(columns_of_one, digest, strict=True)) for digest in decided.digests]
     if rows and connection.execute(settle_one, rows).rowcount != len(rows):
         raise NotMine(f"edition {edition.key}: another process decided some of these digests")
-    columns = (
-        "digest_id",
-        "rank",
-        "member_id",
-        "item_id",
-        "score",
-        "match",
-        "rest",
-        "field",
-        "share",
-        "reason",
-        "note",
-    )
+    columns = ("digest_id", "rank", "member_id", "item_id", *ChosenItem._fields[4:])
     insert_rows(connection, DIGEST_ITEM, columns, decided.chosen)
     left = ("digest_id", "item_id", "reason", "score", "match", "because_of")
     insert_rows(connection, LEFT_OUT, left, decided.left_out)
