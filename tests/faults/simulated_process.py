@@ -10,7 +10,7 @@ from jobs.schedule import Begun, slot_due
 from profiles.standing import why_no_mail
 from store import considered, editions, outbox
 from store.considered import PlannedDigest
-from store.editions import Decided, Edition
+from store.editions import ChosenItem, Decided, Edition
 from store.outbox import Chosen, Claim, Scope, Settled
 from tests.builders import NOW
 from tests.faults.simulated_store import MEMBERS
@@ -123,7 +123,11 @@ def _decide(world: "World", edition: Edition, batch: Sequence[PlannedDigest], se
             continue
         message_id = f"<{edition.public_id}.{member.member_public_id}@example.org>"
         decided.digests.append((member.digest_key, "composed", "", 1, 0, 0.0))
-        decided.chosen.append((member.digest_key, 1, member.member_key, free[0], 0.5, 50.0, [], ""))
+        item = ChosenItem(
+            member.digest_key, 1, member.member_key, free[0], score=0.5, match=50.0, rest=0.5, field=None, share=None,
+            reason=[], note="",
+        )  # fmt: skip
+        decided.chosen.append(item)
         decided.outbox.append((member.digest_key, member.member_key, message_id, edition.as_of))
     return decided
 

@@ -217,7 +217,8 @@ def test_f43_a_member_whom_everything_fits_gets_a_short_mail_with_its_footer(n: 
 
 def test_f43_what_is_left_out_for_its_size_is_counted() -> None:
     recipient, entries = a_recipient(), _long(50, "😀" * 195 + " {}")
-    octets = the_press().message(recipient, entries, MESSAGE_ID, DATE)
+    press = DigestPress(an_environment(), a_masthead(), {})  # of its own: a press keeps the room it was made with
+    octets = press.message(recipient, entries, MESSAGE_ID, DATE)
     made = parts(read(octets))
     shown = sum(f"item{k:012d}" in made.text or f"example.org/{k}\n" in made.text for k in range(50))
     assert 5 < shown < 50
