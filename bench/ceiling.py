@@ -21,6 +21,7 @@ from bench.comparison import VARIABLE, at_hand
 from bench.corpora import Corpus
 from bench.evaluation import UTILITY, Stage, columns_of, scaled_utility
 from digest.calibration import LEAST_TOLD, default_threshold
+from jobs.terminal import print_table
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -115,19 +116,17 @@ def drawn_gains(
 def main(given: str | None = None) -> None:
     """Prints the table."""
     from rich.console import Console
-    from rich.table import Table
 
     given = given or os.environ.get(VARIABLE)
-    table = Table(
-        "corpus", "likes", "one", "match", "oracle", "closed", "one", "best", "oracle", "can be", box=None, title_justify="left",
-        title="T11SU of one ranking: measured, and on labels drawn from the match",
-    )  # fmt: skip
-    console = Console()
-    with console.status("Drawing labels ..."), at_hand(given) as corpora:
+    rows = []
+    with Console().status("Drawing labels ..."), at_hand(given) as corpora:
         for line in (line for corpus in corpora for line in ceilings(corpus)):
             cells = [cell for gains in (line.measured, line.drawn) for cell in _cells(gains)]
-            table.add_row(line.corpus, str(line.likes), *cells)
-    console.print(table)
+            rows.append((line.corpus, line.likes, *cells))
+    print_table(
+        "T11SU of one ranking: measured, and on labels drawn from the match",
+        ("corpus", "likes", "one", "match", "oracle", "closed", "one", "best", "oracle", "can be"), rows, range(1, 10),
+    )  # fmt: skip
 
 
 def _cells(gains: Gains) -> list[str]:

@@ -19,6 +19,7 @@ from bench.baselines import BASELINES, Setting
 from bench.corpora import Corpus, read_corpus
 from bench.evaluation import UTILITY, Stage, Tally, columns_of
 from bench.imagined import write_corpus
+from jobs.terminal import print_table
 
 Floats = npt.NDArray[np.float64]
 
@@ -119,7 +120,6 @@ def lines(given: str | None, ks: Sequence[int] = LIKES) -> Iterator[Line]:
 def main(given: str | None = None) -> None:
     """Prints the table."""
     from rich.console import Console
-    from rich.table import Table
 
     given = given or os.environ.get(VARIABLE)
     console = Console()
@@ -128,18 +128,16 @@ def main(given: str | None = None) -> None:
             "NO LABELLED CORPORA: the matchers are compared on a made-up corpus, whose figures say little. "
             f"Name a folder of corpora in {VARIABLE} (docs/evaluation.md describes them).", style="bold red",
         )  # fmt: skip
-    table = Table(
-        "corpus", "likes", "matcher", "nDCG@8", "95 %", "T11SU", "95 %", title_justify="left", box=None,
-        title=f"Matchers compared, test rounds; ours at the default threshold (a good item is worth {UTILITY:g} others), "
-        "the others at the best one of the calibration rounds",
-    )  # fmt: skip
+    rows = []
     with console.status("Comparing matchers ..."):
         for line in lines(given):
             cells = [cell for mean, *ends in (line.ndcg, line.utility) for cell in (f"{mean:.3f}", _ends(ends))]
-            table.add_row(
-                line.corpus, str(line.likes), line.matcher, *cells, style="bold" if line.matcher == OURS else ""
-            )
-    console.print(table)
+            rows.append((line.corpus, line.likes, line.matcher, *cells))
+    print_table(
+        f"Matchers compared, test rounds; ours at the default threshold (a good item is worth {UTILITY:g} others), "
+        "the others at the best one of the calibration rounds",
+        ("corpus", "likes", "matcher", "nDCG@8", "95 %", "T11SU", "95 %"), rows, (1, 3, 5),
+    )  # fmt: skip
 
 
 def _ends(ends: Sequence[float]) -> str:

@@ -90,7 +90,7 @@ class Mixed:
         a, b, c = summed[:, 0] + self.held_own[0], summed[:, 1], summed[:, 2] + self.held_own[1]
         inverse = np.stack([c, -b, -b, a], axis=1).reshape(-1, 2, 2) / (a * c - b * b)[:, None, None]
         crossed = summed[:, 3:].reshape(self.n_members, len(weights), 2)
-        eliminated = crossed @ inverse  # of shape (n_members, 3, 2)
+        eliminated = crossed @ inverse  # of shape (n_members, n_weights, 2)
         left = shared - np.einsum("mik,mjk->ij", eliminated, crossed)
         right = first - np.einsum("mik,mk->i", eliminated, first_own)
         step = np.zeros(len(weights))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jobs.terminal import print_table
+
 if TYPE_CHECKING:
     from bench.evaluation import Report, Split
 
@@ -76,15 +78,9 @@ def _ablation(folder: Path, split: "Split", ks: tuple[int, ...], as_json: bool) 
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{folder.name}, {split} rounds: without one ingredient", box=None, padding=(0, 1, 0, 0))
-    for title in ("without", *(f"nDCG@8 k={k}" for k in ks), *(f"SU k={k}" for k in ks)):
-        table.add_column(title, justify="left" if title == "without" else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(row.without or "nothing", *(f"{value:.3f}" for value in (*row.ndcg, *row.utility)))
-    Console().print(table)
+    columns = ("without", *(f"nDCG@8 k={k}" for k in ks), *(f"SU k={k}" for k in ks))
+    cells = [(row.without or "nothing", *(f"{value:.3f}" for value in (*row.ndcg, *row.utility))) for row in rows]
+    print_table(f"{folder.name}, {split} rounds: without one ingredient", columns, cells, range(1, len(columns)))
 
 
 COLUMNS = {
@@ -104,15 +100,6 @@ COLUMNS = {
 
 
 def _print_table(report: "Report") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{report.corpus}, {report.split} rounds", box=None, padding=(0, 1, 0, 0))
-    for title in COLUMNS.values():
-        table.add_column(title, justify="right", no_wrap=True)
-    for measures in report.measures:
-        values = asdict(measures)
-        table.add_row(
-            *(f"{values[key]:.3f}" if isinstance(values[key], float) else str(values[key]) for key in COLUMNS)
-        )
-    Console().print(table)
+    values = [asdict(measures) for measures in report.measures]
+    rows = [[f"{x[key]:.3f}" if isinstance(x[key], float) else x[key] for key in COLUMNS] for x in values]
+    print_table(f"{report.corpus}, {report.split} rounds", tuple(COLUMNS.values()), rows, range(len(COLUMNS)))
