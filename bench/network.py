@@ -13,7 +13,8 @@ import scipy.sparse as sp
 
 from bench.corpora import Record
 from digest.calibration import LEAST_TOLD, SAMPLE, Background, Calibration, Effects, Judged, calibrate
-from digest.feedback import Told
+from digest.earlier import Earlier, earlier_pairs
+from digest.feedback import Said, Told
 from digest.field import SPREAD, joined, split, taught
 from digest.fitting import fit
 from digest.hubness import crowd_of, damped, shares
@@ -21,11 +22,15 @@ from digest.items import Item
 from digest.learning import Feedback, effective_profiles
 from digest.learning import Settings as LearningSettings
 from digest.matching import TfidfMatcher
-from digest.vectors import Rows, VectorSpace
+from digest.vectors import Interests, Rows, VectorSpace
 from digest.vectors import Settings as SpaceSettings
+from profiles.feedback import VERDICTS
 from profiles.member import Profile
 
 Floats = npt.NDArray[np.float64]
+
+
+VERDICT_OF = {"liked": VERDICTS.index("more"), "disliked": VERDICTS.index("less")}
 
 
 def item_of(record: Record) -> Item:
@@ -69,9 +74,28 @@ class Network:
 
     def profiles(self, members: Sequence[Record]) -> Rows:
         """What members want by what they stated, liked and disliked."""
-        interests = self.space.interests([Profile(stated=member["interest"]) for member in members])
-        feedback = Feedback(self._said(members, "liked"), self._said(members, "disliked"))
-        return effective_profiles(self.space, interests, self.past, feedback, self.learning)
+        return effective_profiles(self.space, self._interests(members), self.past, self._heard(members), self.learning)
+
+    def earlier(self, members: Sequence[Record], before: Sequence[Record]) -> Earlier:
+        """What the same members had said before the first week, which no digest had brought."""
+        said, interests, told = self._said(members, before), self._interests(members), Told.nothing()
+        return earlier_pairs(self.space, interests, self.past, said, told, self._heard(members), self.learning)
+
+    def _interests(self, members: Sequence[Record]) -> Interests:
+        return self.space.interests([Profile(stated=member["interest"]) for member in members])
+
+    def _heard(self, members: Sequence[Record]) -> Feedback:
+        return Feedback(self._rows_of(members, "liked"), self._rows_of(members, "disliked"))
+
+    def _said(self, members: Sequence[Record], before: Sequence[Record]) -> Said:
+        """All that they said; they judge a digest where they had not said it before."""
+        words = []
+        for row, (member, then) in enumerate(zip(members, before, strict=True)):
+            for kind, verdict in VERDICT_OF.items():
+                known = {record["id"] for record in then[kind]}
+                words += [(row, self.place[one["id"]], verdict, one["id"] not in known) for one in member[kind]]
+        found = np.array(words, dtype=np.int64).reshape(-1, 4)
+        return Said(found[:, 0], found[:, 1], found[:, 2], np.zeros(len(found)), found[:, 3] > 0)
 
     def background(self, profiles: Rows) -> Background:
         """What is usual for members of these profiles."""
@@ -116,7 +140,7 @@ class Network:
     def _matcher(self) -> TfidfMatcher:
         return TfidfMatcher(self.space.n_terms, most=0)
 
-    def _said(self, members: Sequence[Record], kind: str) -> Rows:
+    def _rows_of(self, members: Sequence[Record], kind: str) -> Rows:
         columns = [[self.place[record["id"]] for record in member[kind]] for member in members]
         row = np.repeat(np.arange(len(columns)), [len(of_member) for of_member in columns])
         column = np.array([place for of_member in columns for place in of_member], dtype=np.int64)
@@ -153,8 +177,8 @@ class Learnt:
 def learnt(network: Network, later: Network, members: Sequence[Record], weeks: Sequence[Week]) -> Learnt:
     """What is known after weeks from which profiles learn as well as the match. `later` is the network when all of that has been
     posted, fitted anew: it is what goes on."""
-    scores, members = gone_through(network, members, weeks)
-    return _calibrated(later, members, scores, weeks)
+    scores, now = gone_through(network, members, weeks)
+    return _calibrated(later, now, members, scores, weeks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +214,7 @@ def unlearnt(network: Network, members: Sequence[Record], weeks: Sequence[Week])
     """The same where feedback calibrates the match, and profiles stay what they were before the weeks."""
     profiles = network.profiles(members)
     scores = [network.parts(profiles, network.rows(week.items)) for week in weeks]
-    return _calibrated(network, members, Scores.joined(scores), weeks)
+    return _calibrated(network, members, members, Scores.joined(scores), weeks)
 
 
 def told(member: Record, items: Sequence[Record], grades: Floats) -> Record:
@@ -198,12 +222,15 @@ def told(member: Record, items: Sequence[Record], grades: Floats) -> Record:
     return {**member, "liked": [*member["liked"], *(items[place] for place in np.flatnonzero(grades > 0).tolist())]}
 
 
-def _calibrated(network: Network, members: Sequence[Record], scores: Scores, weeks: Sequence[Week]) -> Learnt:
+def _calibrated(
+    network: Network, members: Sequence[Record], before: Sequence[Record], scores: Scores, weeks: Sequence[Week]
+) -> Learnt:
     grades = np.hstack([week.grades for week in weeks])
     network = network.fitted_to(members, scores, grades > 0)
     profiles = network.profiles(members)
     found = sp.csr_matrix(joined(network.space, scores.rest, scores.field, scores.share))
     row = np.repeat(np.arange(found.shape[0]), np.diff(found.indptr))
     judged = Judged.of(found, grades[row, found.indices] > 0, network.background(profiles))
+    judged = judged.beside(network.earlier(members, before))
     calibration = calibrate(judged)
     return Learnt(network, profiles, judged, calibration, calibration.effects(judged))

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from digest.earlier import Earlier
 from digest.matching import Matcher, TfidfMatcher
 from digest.mixed import Mixed, Pairs, probability
 
@@ -43,6 +44,9 @@ SENT_SPREAD = (1.0, 1.5, 0.2)
 line learnt from them alone would fall too slowly there and promise too much."""
 ANCHOR = 0.5
 """What a pair that stands for those that were not sent weighs, beside one that was."""
+EARLIER_SPREAD = 2.0
+"""Standard deviation about 0 of what the logit is higher by for words on what no digest had brought: elsewhere, members may have
+spoken of more of what is good, or of less."""
 RISE = 0.5
 """Of the logit for each unit of score where nothing else makes it rise."""
 
@@ -112,7 +116,8 @@ class Effects:
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Judged pairs of a batch of members, as parallel arrays: the member's row, the score that the item had, whether it was good
-    (1, 0, or how probable that is), and how much the word weighs (1 for a plain one). `background` is that of the members.
+    (1, 0, or how probable that is), and how much the word weighs (1 for a plain one). `background` is that of the members;
+    `earlier` tells which pairs are of items that no digest had brought (`digest.earlier`), None that none is.
     """
 
     member: Ints
@@ -120,6 +125,7 @@ class Judged:
     good: Floats
     weight: Floats
     background: Background
+    earlier: npt.NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, scores: Rows, good: npt.NDArray[np.bool_], background: Background) -> "Judged":
@@ -137,6 +143,7 @@ class Judged:
             good=np.concatenate([part.good for part in parts]),
             weight=np.concatenate([part.weight for part in parts]),
             background=Background.joined([part.background for part in parts]),
+            earlier=np.concatenate([part.is_earlier for part in parts]),
         )
 
     def anchored(self, prior: "Calibration") -> "Judged":
@@ -155,6 +162,23 @@ class Judged:
             background=self.background,
         )
 
+    def beside(self, earlier: Earlier) -> "Judged":
+        """With what was said of items that no digest had brought. It is judged without regard to the score, so nothing need be
+        anchored."""
+        return Judged(
+            member=np.concatenate([self.member, earlier.member]),
+            score=np.concatenate([self.score, earlier.score]),
+            good=np.concatenate([self.good, earlier.good]),
+            weight=np.concatenate([self.weight, earlier.weight]),
+            background=self.background,
+            earlier=np.concatenate([self.is_earlier, np.ones(len(earlier.member), np.bool_)]),
+        )
+
+    @property
+    def is_earlier(self) -> npt.NDArray[np.bool_]:
+        """Of each pair."""
+        return np.zeros(len(self.member), np.bool_) if self.earlier is None else self.earlier
+
     @property
     def n_members(self) -> int:
         """Members of the batch, whether they judged anything or not."""
@@ -164,7 +188,14 @@ class Judged:
         """Without the pairs that lie so low that they would never be sent."""
         above = self.score - self.background.mean[self.member]
         kept = above >= LEAST_TOLD * self.background.deviation[self.member]
-        return Judged(self.member[kept], self.score[kept], self.good[kept], self.weight[kept], self.background)
+        return Judged(
+            self.member[kept],
+            self.score[kept],
+            self.good[kept],
+            self.weight[kept],
+            self.background,
+            self.is_earlier[kept],
+        )
 
     @property
     def design(self) -> Floats:
@@ -180,9 +211,11 @@ def _design(score: Floats, member: Ints, background: Background) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Weights of the regression: an intercept, then those of `FEATURES`."""
+    """Weights of the regression: an intercept, then those of `FEATURES`. By `earlier` the logit is higher where no digest had
+    brought the item, which is learnt beside them and left out of the match."""
 
     weights: tuple[float, float, float]
+    earlier: float = 0.0
 
     def match(self, scores: Rows, background: Background, effects: Effects | None = None) -> Rows:
         """Matches, 0 to 100, in the places of the scores: float32 of shape (n_members, n_items)."""
@@ -223,7 +256,7 @@ class Calibration:
     def effects(self, judged: Judged) -> Effects:
         """What the members' own judged pairs say of them beside these weights: the most probable values (Newton's method)."""
         judged = judged.telling()
-        turn, usual = judged.score - CENTRE, judged.design @ np.asarray(self.weights)
+        turn, usual = judged.score - CENTRE, judged.design @ np.asarray(self.weights) + self.earlier * judged.is_earlier
         intercept, slope = np.zeros(judged.n_members), np.zeros(judged.n_members)
         for _ in range(NEWTON_STEPS):
             step = _newton(judged, usual, turn, intercept, slope)
@@ -277,10 +310,13 @@ def _learnt(
     if not len(judged.member):
         return prior
     own = np.stack([np.ones(len(judged.member)), judged.score - CENTRE], axis=1)
-    pairs = Pairs(judged.member, judged.design, own, judged.good, judged.weight)
-    fit = Mixed(pairs, np.asarray(prior.weights), np.asarray(held), np.asarray(held_own))
-    weights = fit.found()
-    if weights[-1] < 0:  # a higher score must not have a lower match: the best of those that hold to this
-        weights = fit.found(np.array([True, True, False]))
-    first, second, third = (round(float(weight), 6) for weight in weights)
-    return Calibration((first, second, third))
+    design = np.column_stack([judged.design, judged.is_earlier])
+    pairs = Pairs(judged.member, design, own, judged.good, judged.weight)
+    usual, spread = np.array([*prior.weights, prior.earlier]), np.array([*held, EARLIER_SPREAD])
+    fit, free = Mixed(pairs, usual, spread, np.asarray(held_own)), np.array([True, True, True, judged.is_earlier.any()])
+    weights = fit.found(free)
+    if weights[2] < 0:  # a higher score must not have a lower match: the best of those that hold to this
+        free[2] = False
+        weights = fit.found(free)
+    first, second, third, earlier = (round(float(weight), 6) for weight in weights)
+    return Calibration((first, second, third), earlier)

@@ -13,6 +13,7 @@ from digest.asking import Asked
 from digest.calibration import DEFAULT, SAMPLE, Background, Calibration, Judged
 from digest.decision import NO_LIMIT, Decision, Look, Policy, Reach, Shape, Shortfall, decide, limits_of, topic_rows
 from digest.duplicates import Duplicates
+from digest.earlier import Earlier, earlier_pairs
 from digest.eligibility import Block, Codes, Members, blocks
 from digest.feedback import Rule, Said, Told, shifts, weights
 from digest.field import joined, parts
@@ -59,6 +60,7 @@ class Wants:
     feedback: Feedback | None
     shifts: npt.NDArray[np.float64]
     told: Told = field(default_factory=Told.nothing)
+    earlier: Earlier = field(default_factory=Earlier.nothing)
 
 
 @dataclass(frozen=True)
@@ -107,17 +109,22 @@ class Edition:
     ) -> Wants:
         """What members want: stated, chosen, expanded by past items, and learned from what was heard of them."""
         n, interests, feedback, learned = len(profiles), self.space.interests(profiles), None, None
+        earlier = Earlier.nothing()
         forgotten = forgotten_rows(self.space, heard.forgotten, n)
         if len(heard.said.member):
             agreed = [wish.learn_from_opened for wish in preferences]
             feedback = weights(heard.said, n, self.past.shape[0], self.rule, agreed)
             learned = learned_rows(self.space, self.past, feedback, forgotten=forgotten)
+            earlier = earlier_pairs(
+                self.space, interests, self.past, heard.said, heard.told, feedback, forgotten=forgotten
+            )
         return Wants(
             rows=effective_profiles(self.space, interests, self.past, feedback, forgotten=forgotten),
             origins=Origins(interests.sum(interests.rows), self.space.chosen_topics(profiles), learned),
             feedback=feedback,
             shifts=shifts(heard.said, n, self.rule),
             told=heard.told,
+            earlier=earlier,
         )
 
     def match(self, wants: Wants, least: float = 0.0) -> tuple[Rows, Rows]:
@@ -141,7 +148,7 @@ class Edition:
         score[lacking] = np.asarray(pairs.sum(axis=1)).ravel()
         background = Background.of(self._matcher, rows, self._newest)
         good = told.good[known].astype(np.float64)
-        return Judged(member, score, good, told.weight[known], background).anchored(DEFAULT)
+        return Judged(member, score, good, told.weight[known], background).anchored(DEFAULT).beside(wants.earlier)
 
     @cached_property
     def _newest(self) -> Rows:

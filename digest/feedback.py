@@ -19,8 +19,8 @@ FADED = 1e-6
 PASSED_OVER = 0.25
 """What it counts against an item that a member said nothing of it, but something of another one in the same digest."""
 
-_GOOD = np.isin(VERDICTS, ("more", "can_help"))
-_BAD = np.isin(VERDICTS, ("less",))
+GOOD = np.isin(VERDICTS, ("more", "can_help"))
+BAD = np.isin(VERDICTS, ("less",))
 _OPENED = VERDICTS.index("opened")
 
 
@@ -109,11 +109,11 @@ def weights(said: Said, n_members: int, n_past: int, rule: Rule, learns_from_ope
     """
     known = said.item >= 0
     weight = decay(said.age_days, rule.half_life_days)
-    liked = np.where(_GOOD[said.verdict] & known, weight, 0.0)
+    liked = np.where(GOOD[said.verdict] & known, weight, 0.0)
     opened = (said.verdict == _OPENED) & np.asarray(learns_from_opened, dtype=np.bool_)[said.member] & known
-    opened &= ~np.isin(_pair(said, n_past), _pair(said, n_past)[_GOOD[said.verdict] | _BAD[said.verdict]])
+    opened &= ~np.isin(_pair(said, n_past), _pair(said, n_past)[GOOD[said.verdict] | BAD[said.verdict]])
     liked = np.where(opened, rule.opened_weight * weight, liked)
-    disliked = np.where(_BAD[said.verdict] & known, weight, 0.0)
+    disliked = np.where(BAD[said.verdict] & known, weight, 0.0)
     shape = (n_members, n_past)
     return Feedback(_greatest(said, liked, shape), _greatest(said, disliked, shape))
 
@@ -137,7 +137,7 @@ def utilities(said: Said, n_members: int, rule: Rule) -> Floats:
 
     Linear utility of the TREC filtering tracks (Robertson and Soboroff 2002, T11U). Items that nobody judged count nothing.
     """
-    gain = np.where(_GOOD[said.verdict], rule.utility_w, np.where(_BAD[said.verdict], -1.0, 0.0))
+    gain = np.where(GOOD[said.verdict], rule.utility_w, np.where(BAD[said.verdict], -1.0, 0.0))
     gain = np.where(said.judged, gain, 0.0) * decay(said.age_days, rule.half_life_days)
     return np.bincount(said.member, gain, n_members).astype(np.float64)
 

@@ -40,6 +40,8 @@ class Settings:
     """Weight of the broad latent block in the score against the terms' 1."""
     full: float = 0.15
     """The same of the full one."""
+    earlier: float = 0.25
+    """Of a word on an item that no digest had brought, against one on what a digest brought, for the match (`digest.earlier`)."""
     coverage: bool = True
     """Words of an interest that no item has count in its length."""
 

@@ -93,6 +93,12 @@ class Interests:
         summed: Kind = sp.csr_matrix((ones, (self.owner, np.arange(len(self.owner)))), shape=shape) @ rows
         return summed
 
+    def only(self, profiles: Ints) -> "Interests":
+        """Those of some profiles, given in ascending order, as if these were all."""
+        kept = np.flatnonzero(np.isin(self.owner, profiles))
+        owner = np.searchsorted(profiles, self.owner[kept])
+        return Interests(self.rows[kept], owner, len(profiles), self.coverage[kept])
+
 
 @dataclass(frozen=True)
 class VectorSpace:

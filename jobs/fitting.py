@@ -114,13 +114,15 @@ def learnt_settings(fitted: Fitted) -> dict[str, Any]:
     """What was learnt for an edition, kept beside its settings so that its items are seen the same again. What is kept of the
     members beside whom they are seen is one figure for each item."""
     kept = {str(key): share for key, share in fitted.shares.items()}
-    return {"calibration": list(fitted.calibration.weights), "shares": kept}
+    learnt = fitted.calibration
+    return {"calibration": list(learnt.weights), "earlier": learnt.earlier, "shares": kept}
 
 
 def _as_learnt(fitted: Fitted, settings: dict[str, Any]) -> Fitted:
     kept = {int(key): share for key, share in settings.get("shares", {}).items()}
     share = shares_of(kept, (item.key for item in fitted.items))
-    rows, calibration = damped(fitted.space, fitted.rows, share), Calibration(tuple(settings["calibration"]))
+    rows, weights = damped(fitted.space, fitted.rows, share), tuple(settings["calibration"])
+    calibration = Calibration(weights, settings.get("earlier", 0.0))
     return replace(fitted, rows=rows, shares=kept, calibration=calibration)
 
 
