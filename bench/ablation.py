@@ -32,6 +32,7 @@ OF_LEARNING: dict[str, LearningSettings] = {
     "coverage": LearningSettings(coverage=False),
     "likes": LearningSettings(like_weight=0.0),
     "dislikes": LearningSettings(dislike_weight=0.0),
+    "calibration by earlier words": LearningSettings(earlier=0.0),
 }
 
 
@@ -59,10 +60,10 @@ def ablation(
     stage.learns = False
     yield _measured("profiles that learn on", stage, split, ks)
     stage.learns = True
-    stage.calibrated = "network"
+    stage.each = False
     yield _measured("calibration for each member", stage, split, ks)
-    stage.calibrated = "not"
-    yield _measured("calibration by feedback", stage, split, ks)
+    stage.each, stage.weekly = True, False
+    yield _measured("feedback on digests", stage, split, ks)
     for name, settings in OF_SPACE.items():
         progress(f"{corpus.name}: without {name}")
         yield _measured(name, Stage(corpus, settings), split, ks)

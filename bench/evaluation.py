@@ -2,8 +2,8 @@
 
 Rankings are of the archive before the first calibration round and k likes of each member. What is sent on the test rounds was
 also learnt from the calibration rounds, gone through in their order (see `network.learnt`): later rounds are never looked at
-before they are due. On the calibration rounds themselves (`dev`) the match is the shipped prior. Measures are those of TREC's
-filtering and real-time summarisation tracks.
+before they are due. On the calibration rounds themselves (`dev`) the match is that of a network's first edition, when nothing is
+known but the k likes (`network.begun`). Measures are those of TREC's filtering and real-time summarisation tracks.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,8 +17,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from bench.corpora import Corpus, Record, read_corpus
-from bench.network import Learnt, Network, Week, learnt, unlearnt
-from digest.calibration import DEFAULT, default_threshold, pooled
+from bench.network import Learnt, Network, Week, begun, learnt, unlearnt
+from digest.calibration import default_threshold, pooled
 from digest.learning import Settings as LearningSettings
 from digest.selection import select
 from digest.vectors import Settings as SpaceSettings
@@ -93,7 +93,10 @@ class Stage:
         self.learning = LearningSettings()
         self.learns = True
         """Whether profiles learn from the calibration rounds."""
-        self.calibrated: Literal["not", "network", "members"] = "members"
+        self.weekly = True
+        """Whether anything was said of the calibration rounds."""
+        self.each = True
+        """Whether each member's own words calibrate their match, beside those of all."""
 
     def measure(self, k: int, split: Split) -> tuple[Measures, list[str]]:
         """Measures with k likes, and the run's lines."""
@@ -120,13 +123,13 @@ class Stage:
     def learnt(self, k: int, split: Split = "test") -> Learnt:
         """What the network knows when the test rounds begin; on the calibration rounds themselves, nothing but the k likes."""
         network, members = self._now(self.network), self.corpus.members(k)
-        if split == "test" and self.learns:
+        if split == "dev" or not self.weekly:
+            return begun(network, members)
+        if self.learns:
             found = learnt(network, self._now(self._later), members, self.weeks)
         else:
             found = unlearnt(network, members, self.weeks)
-        if split == "dev" or self.calibrated == "not":
-            return replace(found, calibration=DEFAULT, effects=None)
-        return found if self.calibrated == "members" else replace(found, calibration=pooled(found.judged), effects=None)
+        return found if self.each else replace(found, calibration=pooled(found.judged), effects=None)
 
     @cached_property
     def weeks(self) -> list[Week]:

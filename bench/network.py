@@ -12,7 +12,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from bench.corpora import Record
-from digest.calibration import LEAST_TOLD, SAMPLE, Background, Calibration, Effects, Judged, calibrate
+from digest.calibration import LEAST_TOLD, SAMPLE, SENT_SPREAD, Background, Calibration, Effects, Judged, calibrate
 from digest.earlier import Earlier, earlier_pairs
 from digest.feedback import Said, Told
 from digest.field import SPREAD, joined, split, taught
@@ -215,6 +215,15 @@ def unlearnt(network: Network, members: Sequence[Record], weeks: Sequence[Week])
     profiles = network.profiles(members)
     scores = [network.parts(profiles, network.rows(week.items)) for week in weeks]
     return _calibrated(network, members, members, Scores.joined(scores), weeks)
+
+
+def begun(network: Network, members: Sequence[Record]) -> Learnt:
+    """What is known when the first edition is composed: what they had said before, as `germane run` learns from it."""
+    profiles = network.profiles(members)
+    nothing = Judged.of(sp.csr_matrix((len(members), 0)), np.empty(0, np.bool_), network.background(profiles))
+    judged = nothing.beside(network.earlier(members, members))
+    calibration = calibrate(judged, held=SENT_SPREAD)
+    return Learnt(network, profiles, judged, calibration, calibration.effects(judged))
 
 
 def told(member: Record, items: Sequence[Record], grades: Floats) -> Record:

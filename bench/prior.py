@@ -9,6 +9,7 @@ import numpy as np
 from bench.corpora import read_corpus
 from bench.evaluation import LIKES, Stage
 from digest.calibration import CAUTION, DEFAULT, Judged, pooled
+from digest.learning import Settings as LearningSettings
 from digest.vectors import Settings
 
 
@@ -20,7 +21,7 @@ def main(folders: list[str]) -> None:
     parts: list[Judged] = []
     for folder in folders:
         stage = Stage(read_corpus(Path(folder)), Settings(crowd=0, learn_field=False))  # as where nothing was said
-        stage.learns = False
+        stage.learns, stage.learning = False, LearningSettings(earlier=0.0)
         judged = Judged.joined([stage.learnt(k).judged for k in LIKES]).telling()
         parts.append(replace(judged, weight=np.full(len(judged.member), 100_000 / len(judged.member))))
     first, *others = pooled(Judged.joined(parts), DEFAULT).weights

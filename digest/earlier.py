@@ -81,8 +81,9 @@ def earlier_pairs(
     settings = settings or Settings()
     if not settings.earlier:
         return Earlier.nothing()
-    words = _words(said, past.shape[0])
-    spoken = np.unique(np.concatenate([_codes(x.member, x.item, past.shape[0]) for x in (said, told)]))
+    brought = _codes(told.member, told.item, past.shape[0])
+    words = _words(said, brought, past.shape[0])
+    spoken = np.union1d(_codes(said.member, said.item, past.shape[0]), brought)
     members, found = np.unique(words.member), [Earlier.nothing()]
     for start in range(0, len(members), CHUNK):
         chunk = members[start : start + CHUNK]
@@ -104,12 +105,12 @@ def _codes(member: Ints, item: Ints, n_past: int) -> Ints:
     return member[known] * n_past + item[known]
 
 
-def _words(said: Said, n_past: int) -> _Pairs:
+def _words(said: Said, brought: Ints, n_past: int) -> _Pairs:
     """What was said of items that no digest had brought, by members who did so twice or more: by item within each member, every
     other one in the other half."""
     fits = ~said.judged & (GOOD | BAD)[said.verdict]
     good = _codes(said.member[fits & GOOD[said.verdict]], said.item[fits & GOOD[said.verdict]], n_past)
-    code = np.unique(_codes(said.member[fits], said.item[fits], n_past))
+    code = np.setdiff1d(_codes(said.member[fits], said.item[fits], n_past), brought)
     member, item = np.divmod(code, max(n_past, 1))
     _, start, n = np.unique(member, return_index=True, return_counts=True)
     half = (np.arange(len(member)) - np.repeat(start, n)) % 2

@@ -41,9 +41,10 @@ def _likes(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[in
 def evaluate(folder: Path, split: str, ks: tuple[int, ...], run_file: Path | None, ablate: bool, as_json: bool) -> None:
     """Measure matching and selection on the labelled corpus in FOLDER.
 
-    `dev` is for tuning: it measures on the calibration rounds. `test` takes those as feedback and measures on the test rounds:
-    the match is learnt from them and profiles learn from them, in what is sent; rankings know the likes of --k alone. The column
-    `unlearnt` is SU where profiles learn nothing from them.
+    `dev` is for tuning: it measures on the calibration rounds, each as the first edition of a network that knows the likes of
+    --k. `test` takes those rounds as feedback and measures on the test rounds: the match is learnt from them and profiles learn
+    from them, in what is sent; rankings know the likes of --k alone. The column `unlearnt` is SU where profiles learn nothing
+    from them.
 
     \b
     Example:

@@ -11,7 +11,7 @@ def test_every_ingredient_has_its_row_beside_everything_together(tmp_path: Path)
     rows = list(ablation(write_corpus(tmp_path), ks=(0,)))
     assert rows[0].without == ""
     of_feedback = {
-        "profiles that learn on", "calibration for each member", "calibration by feedback"
+        "profiles that learn on", "calibration for each member", "feedback on digests"
     }  # fmt: skip
     wanted = {*OF_SPACE, *OF_LEARNING, *of_feedback}
     assert {row.without for row in rows[1:]} == wanted

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
+from digest.calibration import DEFAULT
 from digest.fitting import fit
 from digest.vectors import Settings, VectorSpace
 from jobs.fitting import edition_settings, fit_edition
@@ -133,3 +134,21 @@ def test_how_much_the_field_counts_is_learnt_from_what_members_found_good(commun
     community.compose()
     stored = stored_space(community)
     assert (stored.field_weight, stored.damping) == (now.field_weight, now.damping)
+
+
+def test_words_on_what_no_digest_had_brought_teach_the_first_edition_what_a_match_means(community: Community) -> None:
+    services, settings = community.services(), edition_settings(community.services(), community.network)
+    assert fit_edition(services, community.network, settings, [], services.now(), None).calibration == DEFAULT
+    with community.database.writing() as connection:
+        members = considered.audience(connection, community.key, 0, 100)
+        papers = {item.title: item.key for item in items.background(connection, community.key, services.now(), 1000)}
+        liked = [key for title, key in papers.items() if "stroke rehabilitation" in title][::4]
+        for member in members[:6]:
+            words = [feedback.Word(member.member_key, key, "more", NOW, "import") for key in liked]
+            feedback.record(connection, words)
+    community.compose()
+    kept = learnt(community)
+    assert tuple(kept["calibration"]) != DEFAULT.weights
+    assert kept["earlier"] != 0
+    again = fit_edition(services, community.network, kept, [], services.now(), None).calibration
+    assert (list(again.weights), again.earlier) == (kept["calibration"], kept["earlier"])
