@@ -11,10 +11,13 @@ import scipy.sparse as sp
 
 from bench import synthetic
 from digest.calibration import Background, Judged, calibrate
+from digest.earlier import earlier_pairs
+from digest.feedback import Said, Told
 from digest.fitting import fit
 from digest.learned import learned_terms
-from digest.learning import Feedback, effective_profiles, learned_rows
+from digest.learning import Feedback, effective_profiles, expansion_of, learned_rows
 from digest.matching import TfidfMatcher
+from profiles.feedback import VERDICTS
 
 NOW = datetime(2026, 11, 16, 7, 30, tzinfo=UTC)
 PAST, MEMBERS, ITEMS, WORDS = 20_000, 15_000, 500, 100_000
@@ -51,6 +54,10 @@ def main(past: int = PAST, members: int = MEMBERS, n_items: int = ITEMS, words: 
     said = feedback(members, past, words)
     warm, warm_s = cpu(lambda: effective_profiles(space, interests, rows, said))
     _, learn_s = cpu(lambda: learned_terms(space, learned_rows(space, rows, said), rows, said))
+    expansion, elsewhere = expansion_of(space, interests, rows), _elsewhere(said)
+    _, earlier_s = cpu(
+        lambda: earlier_pairs(space, interests, rows, elsewhere, Told.nothing(), said, expansion=expansion)
+    )
     matcher = TfidfMatcher(space.n_terms, most=32)
     scores, score_s = cpu(lambda: matcher.score(cold, rows[-n_items:]))
     background = Background.of(TfidfMatcher(space.n_terms, most=0), warm[:5000], rows[-200:])
@@ -63,12 +70,21 @@ def main(past: int = PAST, members: int = MEMBERS, n_items: int = ITEMS, words: 
         "effective_s": effective_s,
         "effective_with_feedback_s": warm_s,
         "learn_s": learn_s + calibrate_s,
+        "earlier_s": earlier_s,
         "score_s": score_s,
         "bytes_per_entry": (warm.data.nbytes + warm.indices.nbytes) / max(1, warm.nnz),
         "entries_per_member": warm.nnz / members,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "pairs": float(scores.nnz),
     }
+
+
+def _elsewhere(feedback: Feedback) -> Said:
+    """All of these words, as if no digest had brought their items."""
+    liked, disliked = feedback.liked.tocoo(), feedback.disliked.tocoo()
+    member, item = (np.concatenate([getattr(liked, x), getattr(disliked, x)]).astype(np.int64) for x in ("row", "col"))
+    verdict = np.repeat([VERDICTS.index("more"), VERDICTS.index("less")], [liked.nnz, disliked.nnz])
+    return Said(member, item, verdict, np.zeros(len(member)), np.zeros(len(member), np.bool_))
 
 
 def _judged(profiles: sp.csr_matrix, past: sp.csr_matrix, said: Feedback, background: Background) -> Judged:

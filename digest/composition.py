@@ -21,7 +21,7 @@ from digest.hubness import damped, shares_of
 from digest.interleaving import MATCHERS, NO_TEAM, Comparison, Draws, interleaved
 from digest.items import AUDIENCE_FACETS, Item, Topic
 from digest.learned import Learned, forgotten_rows, learned_terms
-from digest.learning import Feedback, effective_profiles, learned_rows
+from digest.learning import Feedback, effective_profiles, expansion_of, learned_rows
 from digest.matching import Matcher, TfidfMatcher
 from digest.order import OrderRule, fields, outside, shape
 from digest.pool import Bar, Beside, Pool, pooled, raised
@@ -109,17 +109,17 @@ class Edition:
     ) -> Wants:
         """What members want: stated, chosen, expanded by past items, and learned from what was heard of them."""
         n, interests, feedback, learned = len(profiles), self.space.interests(profiles), None, None
-        earlier = Earlier.nothing()
+        expansion, earlier = expansion_of(self.space, interests, self.past), Earlier.nothing()
         forgotten = forgotten_rows(self.space, heard.forgotten, n)
         if len(heard.said.member):
             agreed = [wish.learn_from_opened for wish in preferences]
             feedback = weights(heard.said, n, self.past.shape[0], self.rule, agreed)
             learned = learned_rows(self.space, self.past, feedback, forgotten=forgotten)
             earlier = earlier_pairs(
-                self.space, interests, self.past, heard.said, heard.told, feedback, forgotten=forgotten
+                self.space, interests, self.past, heard.said, heard.told, feedback, None, forgotten, expansion
             )
         return Wants(
-            rows=effective_profiles(self.space, interests, self.past, feedback, forgotten=forgotten),
+            rows=effective_profiles(self.space, interests, self.past, feedback, None, forgotten, expansion),
             origins=Origins(interests.sum(interests.rows), self.space.chosen_topics(profiles), learned),
             feedback=feedback,
             shifts=shifts(heard.said, n, self.rule),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from digest.feedback import BAD, GOOD, Said, Told
-from digest.learning import Feedback, Settings, effective_profiles
+from digest.learning import Expansion, Feedback, Settings, effective_profiles, expansion_of
 from digest.matching import TfidfMatcher
 from digest.vectors import Interests, Rows, VectorSpace
 
@@ -75,9 +75,11 @@ def earlier_pairs(
     feedback: Feedback,
     settings: Settings | None = None,
     forgotten: Rows | None = None,
+    expansion: Expansion | None = None,
 ) -> Earlier:
     """Of members with two such words or more. `past` are rows of past items, oldest first, as they are; `feedback` is what `said`
-    weighs; of what was passed over, what scores under the member's mean is left out."""
+    weighs, `expansion` that of the interests, where it is at hand. Of what was passed over, what scores under the member's mean
+    is left out."""
     settings = settings or Settings()
     if not settings.earlier:
         return Earlier.nothing()
@@ -90,7 +92,7 @@ def earlier_pairs(
         of_chunk = words.only(slice(*np.searchsorted(words.member, [chunk[0], chunk[-1] + 1])))
         passed_over = _passed_over(of_chunk, past.shape[0], spoken)
         pairs = of_chunk.beside(passed_over)
-        score = _scores(space, interests, past, feedback, settings, forgotten, pairs)
+        score = _scores(space, interests, past, feedback, settings, forgotten, expansion, pairs)
         mean = np.bincount(pairs.member, score) / np.maximum(np.bincount(pairs.member), 1)
         kept = score > mean[pairs.member]
         kept[: len(of_chunk.member)] = True
@@ -136,17 +138,19 @@ def _scores(
     feedback: Feedback,
     settings: Settings,
     forgotten: Rows | None,
+    expansion: Expansion | None,
     pairs: _Pairs,
 ) -> Floats:
     """Of each pair the score by a profile that learnt nothing from the words of its half."""
     members, row = np.unique(pairs.member, return_inverse=True)
     some, gone = interests.only(members), None if forgotten is None else forgotten[members]
+    added = expansion.only(interests.of(members)) if expansion else expansion_of(space, some, past, settings)
     score = np.empty(len(row))
     for half in (0, 1):
         at = np.flatnonzero(pairs.half == half)
         hidden = sp.csr_matrix((np.ones(len(at), np.float32), (row[at], pairs.item[at])), (len(members), past.shape[0]))
         known = Feedback(_without(feedback.liked[members], hidden), _without(feedback.disliked[members], hidden))
-        profiles = effective_profiles(space, some, past, known, settings, gone)
+        profiles = effective_profiles(space, some, past, known, settings, gone, added)
         columns, place = np.unique(pairs.item[at], return_inverse=True)
         for first, block in _blocks(space, profiles, past[columns]):
             here = np.flatnonzero((row[at] >= first) & (row[at] < first + len(block)))

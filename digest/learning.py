@@ -54,6 +54,31 @@ class Feedback:
     disliked: Rows
 
 
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """What past items add to interests, whatever was said: for each one a unit row of terms, and dense ones in the latent blocks.
+    `known` tells where there is anything to add."""
+
+    known: npt.NDArray[np.bool_]
+    terms: Rows
+    latent: list[Floats]
+
+    def only(self, interests: npt.NDArray[np.int64]) -> "Expansion":
+        """That of some interests."""
+        return Expansion(self.known[interests], self.terms[interests], [block[interests] for block in self.latent])
+
+
+def expansion_of(space: VectorSpace, interests: Interests, past: Rows, settings: Settings | None = None) -> Expansion:
+    """Pseudo-relevance feedback: each interest's nearest past items."""
+    settings = settings or Settings()
+    most = min(settings.expansion_items, int(past.shape[0] * settings.expansion_share))
+    nearest = nearest_items(space, interests.rows, past, most)
+    known = _totals(nearest) > 0
+    nearest, near = _narrowed(nearest, past)
+    latent = [unit_length(np.asarray(nearest @ near[:, block].toarray())) for block in space.blocks[1:]]
+    return Expansion(known, _unit(_expansion(space, nearest, near)), latent)
+
+
 def effective_profiles(
     space: VectorSpace,
     interests: Interests,
@@ -61,38 +86,32 @@ def effective_profiles(
     feedback: Feedback | None = None,
     settings: Settings | None = None,
     forgotten: Rows | None = None,
+    expansion: Expansion | None = None,
 ) -> Rows:
     """Rows of shape (n_profiles, n_columns) to be multiplied with item rows; a score is then 0 to 1.
 
     `past` are the rows of past items, of shape (n_past, n_columns), which expand and teach; `forgotten`, of shape
     (n_profiles, n_terms), has an entry for each term that must not be learned. What is stated never disappears under that.
+    `expansion` is that of the interests, where it is at hand.
     """
     settings = settings or Settings()
+    expansion = expansion or expansion_of(space, interests, past, settings)
     likes = _totals(feedback.liked) if feedback else np.zeros(interests.n_profiles, dtype=np.float32)
     share = settings.expansion * interests.coverage / (1.0 + settings.expansion_decay * likes[interests.owner])
-    most = min(settings.expansion_items, int(past.shape[0] * settings.expansion_share))
-    nearest = nearest_items(space, interests.rows, past, most)
-    share = np.where(_totals(nearest) > 0, share, 0.0).astype(np.float32)
-    nearest, near = _narrowed(nearest, past)
+    share = np.where(expansion.known, share, 0.0).astype(np.float32)
     learned = learned_rows(space, past, feedback, settings, forgotten) if feedback else None
-    terms = _terms(space, interests, share, nearest, near, learned, settings)
-    latent = [_seen(interests, share, nearest, near[:, b], learned, b) for b in space.blocks[1:]]
+    terms = _terms(space, interests, share, expansion.terms, learned, settings)
+    blocks = zip(space.blocks[1:], expansion.latent, strict=True)
+    latent = [_seen(interests, share, expanded, learned, block) for block, expanded in blocks]
     weighted = _weighted(space, terms, latent, settings)
     return _scaled(weighted, _coverage(interests, likes, settings)) if settings.coverage else weighted
 
 
 def _terms(
-    space: VectorSpace,
-    interests: Interests,
-    share: Floats,
-    nearest: Rows,
-    near: Rows,
-    learned: Rows | None,
-    settings: Settings,
+    space: VectorSpace, interests: Interests, share: Floats, expanded: Rows, learned: Rows | None, settings: Settings
 ) -> Rows:
     """The lexical block of profiles, of unit length."""
     stated = _unit(space.lexical(interests.rows))
-    expanded = _unit(_expansion(space, nearest, near))
     rows = _unit(interests.sum(_unit(_scaled(stated, 1 - share) + _scaled(expanded, share))))
     if learned is None:
         return _unit(_pruned(rows))
@@ -100,10 +119,9 @@ def _terms(
     return _unit(_with_floor(rows, _unit(interests.sum(stated)), settings.stated_floor))
 
 
-def _seen(interests: Interests, share: Floats, nearest: Rows, near: Rows, learned: Rows | None, block: slice) -> Floats:
-    """A latent block of profiles, of unit length: shape (n_profiles, n_dimensions). `near` are past items in that block."""
+def _seen(interests: Interests, share: Floats, expanded: Floats, learned: Rows | None, block: slice) -> Floats:
+    """A latent block of profiles, of unit length: shape (n_profiles, n_dimensions)."""
     stated = unit_length(interests.rows[:, block].toarray())
-    expanded = unit_length(np.asarray(nearest @ near.toarray()))
     rows = unit_length(interests.sum(unit_length(stated * (1 - share)[:, None] + expanded * share[:, None])))
     return rows if learned is None else unit_length(rows + learned[:, block].toarray())
 

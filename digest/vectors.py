@@ -95,9 +95,13 @@ class Interests:
 
     def only(self, profiles: Ints) -> "Interests":
         """Those of some profiles, given in ascending order, as if these were all."""
-        kept = np.flatnonzero(np.isin(self.owner, profiles))
+        kept = self.of(profiles)
         owner = np.searchsorted(profiles, self.owner[kept])
         return Interests(self.rows[kept], owner, len(profiles), self.coverage[kept])
+
+    def of(self, profiles: Ints) -> Ints:
+        """Places of the interests of some profiles."""
+        return np.flatnonzero(np.isin(self.owner, profiles))
 
 
 @dataclass(frozen=True)
