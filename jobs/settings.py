@@ -263,7 +263,7 @@ class BudgetSettings(Section):
         4, ge=1, le=200, description="Most requests for help sent to a member in any 31 days in one network."
     )
     ask_cost: float = Field(
-        0.075,
+        0.085,
         ge=0,
         le=1,
         description=(
