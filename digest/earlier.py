@@ -42,8 +42,7 @@ class Earlier(NamedTuple):
 
 
 class _Pairs(NamedTuple):
-    """Parallel arrays: row, past item, whether it was good, how many pairs it stands for, and the
-    half that it is in."""
+    """Parallel arrays: row, past item, whether it was good, how many pairs it stands for, and the half that it is in."""
 
     member: Ints
     item: Ints
