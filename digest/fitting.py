@@ -113,7 +113,7 @@ def _distinct(values: Ints) -> Ints:
 
 
 def _idf(counts: Rows) -> Floats:
-    if not counts.shape[0]:
+    if not all(counts.shape):
         return np.ones(counts.shape[1], dtype=np.float32)
     from sklearn.feature_extraction.text import TfidfTransformer
 

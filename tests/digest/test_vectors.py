@@ -179,6 +179,10 @@ def test_a_space_without_items_and_items_without_words_are_no_failure() -> None:
     empty = fit([], TOPICS)
     assert empty.item_vectors([Item("")]).nnz == 0
     assert empty.profile_vectors([Profile(stated="stroke", chosen=("stroke",))]).shape[0] == 1
+    numbers = [Item("2026"), Item("7 - 8"), Item("of the")]
+    wordless = VectorSpace.from_bytes(fit(numbers, []).to_bytes())
+    assert wordless.n_terms == 0
+    assert wordless.item_vectors(numbers).nnz == wordless.profile_vectors([Profile(stated="stroke")]).nnz == 0
 
 
 def test_a_vocabulary_that_changes_entirely_matches_nothing_and_breaks_nothing() -> None:
